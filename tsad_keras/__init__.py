@@ -1,0 +1,1 @@
+"""Contrastive-GAN Transformer anomaly detection for multivariate time series."""
