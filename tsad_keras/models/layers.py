@@ -1,0 +1,168 @@
+"""The layers that Keras does not have: patches, positions, the encoder block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="tsad_keras")
+class PatchEmbedding(layers.Layer):
+    """Joins neighbouring time steps into tokens and projects each to `hidden_dim`.
+
+    Args:
+        patch_size: Time steps a token; must divide the window.
+        hidden_dim: Width of a token.
+
+    Call arguments:
+        windows: `(batch_size, window_size, num_features)`.
+
+    Returns:
+        `(batch_size, window_size / patch_size, hidden_dim)`.
+
+    Reference:
+        Nie et al., "A time series is worth 64 words", ICLR 2023 (patches; here over all features).
+    """
+
+    def __init__(self, patch_size: int, hidden_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.patch_size = patch_size
+        self.hidden_dim = hidden_dim
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        _, window_size, num_features = input_shape
+        if window_size % self.patch_size:
+            raise ValueError(
+                f"window_size is {window_size}, expected a multiple of patch_size "
+                f"({self.patch_size})"
+            )
+        self.num_patches = window_size // self.patch_size
+        self.patch_width = self.patch_size * num_features
+        self.projection = layers.Dense(self.hidden_dim, dtype=self.dtype_policy, name="projection")
+        self.projection.build((None, self.num_patches, self.patch_width))
+
+    def call(self, windows):
+        patches = ops.reshape(windows, (-1, self.num_patches, self.patch_width))
+        return self.projection(patches)  # (batch_size, num_patches, hidden_dim)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], input_shape[1] // self.patch_size, self.hidden_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.update({"patch_size": self.patch_size, "hidden_dim": self.hidden_dim})
+        return config
+
+
+@keras.saving.register_keras_serializable(package="tsad_keras")
+class PositionalEncoding(layers.Layer):
+    """Adds fixed sine and cosine waves, so that attention can tell the order of tokens.
+
+    Call arguments:
+        tokens: `(batch_size, num_patches, hidden_dim)`.
+
+    Returns:
+        Same shape.
+
+    Reference:
+        Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        _, num_patches, hidden_dim = input_shape
+        position = np.arange(num_patches)[:, None]
+        rate = 10_000.0 ** (-(2 * (np.arange(hidden_dim) // 2)) / hidden_dim)
+        angle = position * rate[None, :]
+        waves = np.where(np.arange(hidden_dim) % 2 == 0, np.sin(angle), np.cos(angle))
+        self.waves = waves[None].astype("float32")  # (1, num_patches, hidden_dim)
+
+    def call(self, tokens):
+        return tokens + ops.cast(self.waves, tokens.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="tsad_keras")
+class TransformerEncoderBlock(layers.Layer):
+    """Self-attention and a feed-forward part, each after a layer norm and with a residual.
+
+    Args:
+        num_heads: Attention heads; must divide the width of the tokens.
+        intermediate_dim: Width inside the feed-forward part.
+        dropout: Share of values dropped after each part while training.
+
+    Call arguments:
+        tokens: `(batch_size, num_patches, hidden_dim)`.
+        training: Whether dropout is active.
+        return_attention_scores: Also return `(batch_size, num_heads, num_patches, num_patches)`
+            softmax weights.
+
+    Returns:
+        `(batch_size, num_patches, hidden_dim)`, or a pair with the attention weights.
+
+    Reference:
+        Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020 (pre-norm).
+    """
+
+    def __init__(
+        self, num_heads: int, intermediate_dim: int, dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.dropout = dropout
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        hidden_dim = input_shape[-1]
+        options = {"dtype": self.dtype_policy}
+        self.attention_norm = layers.LayerNormalization(name="attention_norm", **options)
+        self.attention_norm.build(input_shape)
+        self.attention = layers.MultiHeadAttention(
+            num_heads=self.num_heads,
+            key_dim=hidden_dim // self.num_heads,
+            name="attention",
+            **options,
+        )
+        self.attention.build(input_shape, input_shape)
+        self.feedforward_norm = layers.LayerNormalization(name="feedforward_norm", **options)
+        self.feedforward_norm.build(input_shape)
+        self.feedforward_intermediate = layers.Dense(
+            self.intermediate_dim, activation="gelu", name="feedforward_intermediate", **options
+        )
+        self.feedforward_intermediate.build(input_shape)
+        self.feedforward_output = layers.Dense(hidden_dim, name="feedforward_output", **options)
+        self.feedforward_output.build((*input_shape[:-1], self.intermediate_dim))
+        self.dropout_layer = layers.Dropout(self.dropout, name="dropout", **options)
+
+    def call(self, tokens, training=None, return_attention_scores=False):
+        # self-attention
+        normed = self.attention_norm(tokens)
+        scores = None
+        if return_attention_scores:
+            attended, scores = self.attention(normed, normed, return_attention_scores=True)
+        else:
+            attended = self.attention(normed, normed)
+        tokens = tokens + self.dropout_layer(attended, training=training)
+        # feed-forward
+        hidden = self.feedforward_intermediate(self.feedforward_norm(tokens))
+        hidden = self.feedforward_output(hidden)
+        tokens = tokens + self.dropout_layer(hidden, training=training)
+        return (tokens, scores) if return_attention_scores else tokens
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.update(
+            {
+                "num_heads": self.num_heads,
+                "intermediate_dim": self.intermediate_dim,
+                "dropout": self.dropout,
+            }
+        )
+        return config

@@ -1,0 +1,85 @@
+"""A fitted detector on disk: one `.npz` file with a JSON header, checked by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsad_keras.errors import InputError
+from tsad_keras.files import atomic_write, write_json
+from tsad_keras.version import __version__
+
+FORMAT_VERSION = 1
+FILE_NAME = "detector.npz"
+
+
+def write_bundle(
+    directory: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]
+) -> None:
+    """Writes `detector.npz` and, for readers, `config.json`; each appears whole or not at all.
+
+    Args:
+        directory: Created if missing.
+        arrays: Named arrays.
+        metadata: JSON-serialisable; has a key `config`.
+
+    Raises:
+        InputError: If the folder cannot be written to.
+    """
+    header = {
+        "format_version": FORMAT_VERSION,
+        "package_version": __version__,
+        "sha256": _digest(arrays),
+        **metadata,
+    }
+    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    with atomic_write(directory / FILE_NAME, "wb") as file:
+        np.savez(file, __header__=encoded, **arrays)
+    write_json(directory / "config.json", metadata["config"])
+
+
+def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what `write_bundle` wrote.
+
+    Raises:
+        InputError: If the folder or file is missing, damaged, or of an unknown format.
+    """
+    path = directory / FILE_NAME
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist, expected the folder of a trained model; check --model-dir or "
+            "train one first"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays.pop("__header__").tobytes())
+        format_version, digest = header["format_version"], header["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"the model file {path} is damaged ({error}); train again or restore it"
+        ) from error
+    if format_version != FORMAT_VERSION:
+        raise InputError(
+            f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load it "
+            "with the version of tsad_keras that wrote it, or train again"
+        )
+    if digest != _digest(arrays):
+        raise InputError(
+            f"the model file {path} is damaged (its hash does not match); train again or restore it"
+        )
+    return arrays, header
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()

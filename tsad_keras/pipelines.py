@@ -1,0 +1,173 @@
+"""tf.data pipelines: windows are gathered batch by batch from the series, never materialised."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tsad_keras.masking import add_jitter, apply_mask, draw_mask
+
+# Streams of random numbers that must not coincide.
+_SHUFFLE_STREAM, _VIEW_A_STREAM, _VIEW_B_STREAM, _VALIDATION_STREAM = range(4)
+
+
+def training_pipeline(
+    series: np.ndarray,
+    starts: np.ndarray,
+    *,
+    window_size: int,
+    batch_size: int,
+    steps_per_epoch: int,
+    epochs: int,
+    seed: int,
+    first_step: int = 0,
+    **augmentation,
+) -> tf.data.Dataset:
+    """Batches of windows and two independent views of each, for all epochs in one dataset.
+
+    What step n holds depends on `seed` and n alone, so a pipeline that begins at `first_step` goes
+    on exactly where another one stopped.
+
+    Args:
+        series: `(num_timesteps, num_features)` float32, scaled, without NaN.
+        starts: `(num_windows,)` first rows of the allowed windows.
+        window_size: Time steps a window.
+        batch_size: Windows a batch.
+        steps_per_epoch: Batches an epoch. If `starts` holds fewer windows than an epoch asks for,
+            they are drawn with repetition, otherwise each at most once an epoch.
+        epochs: Epochs in the dataset.
+        seed: Any non-negative int below 2^31.
+        first_step: Steps to leave out at the beginning.
+        **augmentation: `mask_type, mask_mode, masking_ratio, mean_mask_length, jitter`.
+
+    Returns:
+        Dataset of dicts `windows, view_a, view_b` (batch_size, window_size, num_features) float32
+        and `mask_a, mask_b` of the same shape, bool, True = hidden.
+    """
+    series = tf.constant(series, tf.float32)
+    starts = tf.constant(starts, tf.int64)
+
+    def epoch_of_starts(epoch: tf.Tensor) -> tf.data.Dataset:
+        drawn = _draw_starts(starts, steps_per_epoch * batch_size, _fold(seed, _SHUFFLE_STREAM, epoch))
+        return tf.data.Dataset.from_tensor_slices(
+            tf.reshape(drawn, [steps_per_epoch, batch_size])
+        ).enumerate(start=epoch * steps_per_epoch)
+
+    def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
+        windows = _gather(series, batch_starts, window_size)
+        windows = tf.ensure_shape(windows, [batch_size, window_size, series.shape[1]])
+        view_a, mask_a = make_view(windows, _fold(seed, _VIEW_A_STREAM, step), **augmentation)
+        view_b, mask_b = make_view(windows, _fold(seed, _VIEW_B_STREAM, step), **augmentation)
+        return {
+            "windows": windows,
+            "view_a": view_a,
+            "view_b": view_b,
+            "mask_a": mask_a,
+            "mask_b": mask_b,
+        }
+
+    first_epoch, skipped = divmod(first_step, steps_per_epoch)
+    return (
+        tf.data.Dataset.range(first_epoch, epochs)
+        .flat_map(epoch_of_starts)
+        .skip(skipped)
+        .map(to_batch, num_parallel_calls=1, deterministic=True)
+        .prefetch(2)
+    )
+
+
+def validation_pipeline(
+    series: np.ndarray,
+    starts: np.ndarray,
+    *,
+    window_size: int,
+    batch_size: int,
+    seed: int,
+    **augmentation,
+) -> tf.data.Dataset:
+    """The same windows under the same masks at every pass.
+
+    Args:
+        series: `(num_timesteps, num_features)` float32, scaled, without NaN.
+        starts: `(num_windows,)` first rows.
+        window_size: Time steps a window.
+        batch_size: Windows a batch; the last one may be smaller.
+        seed: Any non-negative int below 2^31.
+        **augmentation: As for `training_pipeline`.
+
+    Returns:
+        Dataset of dicts `windows, view_a, mask_a`, each `(batch_size, window_size, num_features)`.
+    """
+    series = tf.constant(series, tf.float32)
+
+    def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
+        windows = _gather(series, batch_starts, window_size)
+        windows = tf.ensure_shape(windows, [None, window_size, series.shape[1]])
+        view, mask = make_view(windows, _fold(seed, _VALIDATION_STREAM, step), **augmentation)
+        return {"windows": windows, "view_a": view, "mask_a": mask}
+
+    return (
+        tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64))
+        .batch(batch_size)
+        .enumerate()
+        .map(to_batch)
+        .cache()
+    )
+
+
+def make_view(
+    windows: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    mask_type: str,
+    mask_mode: str,
+    masking_ratio: float,
+    mean_mask_length: float,
+    jitter: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns one augmented view of each window, and its mask.
+
+    Args:
+        windows: `(batch_size, window_size, num_features)`.
+        seed: `(2,)` int64.
+        mask_type: `"geometric"`, `"random"` or `"none"`.
+        mask_mode: `"separate"` or `"concurrent"`.
+        masking_ratio: Share of hidden values.
+        mean_mask_length: Mean hidden run, time steps (geometric masks).
+        jitter: Standard deviation of the noise that is added before masking.
+
+    Returns:
+        View and mask (True = hidden), both shaped like `windows`.
+    """
+    mask = draw_mask(
+        tf.shape(windows),
+        seed,
+        mask_type=mask_type,
+        mask_mode=mask_mode,
+        masking_ratio=masking_ratio,
+        mean_mask_length=mean_mask_length,
+    )
+    mask = tf.ensure_shape(mask, windows.shape)
+    noisy = add_jitter(windows, tf.bitwise.invert(seed), jitter)
+    return apply_mask(noisy, mask), mask
+
+
+def _gather(series: tf.Tensor, starts: tf.Tensor, window_size: int) -> tf.Tensor:
+    return tf.gather(series, starts[:, None] + tf.range(window_size, dtype=tf.int64))
+
+
+def _draw_starts(starts: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
+    """`count` of the starts: a random subset where there are enough, else with repetition."""
+    num_windows = int(starts.shape[0])
+    if count > num_windows or count * 20 < num_windows:
+        # A sparse draw with repetition is as good as a subset and does not sort millions of rows.
+        chosen = tf.random.stateless_uniform(
+            [count], seed, minval=0, maxval=num_windows, dtype=tf.int64
+        )
+        return tf.gather(starts, chosen)
+    return tf.random.experimental.stateless_shuffle(starts, seed)[:count]
+
+
+def _fold(seed: int, stream: int, number: tf.Tensor) -> tf.Tensor:
+    """A `(2,)` seed that is different for every (seed, stream, number)."""
+    return tf.stack([tf.constant(seed * 8 + stream, tf.int64), tf.cast(number, tf.int64)])

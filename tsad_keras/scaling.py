@@ -1,0 +1,116 @@
+"""Standardisation learnt on train only, and the rule for missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tsad_keras.errors import InputError
+
+
+class Scaler:
+    """Turns raw values into clipped z-scores, with statistics from the training part alone.
+
+    Rules, the same for train and test:
+
+    - scale: a feature's standard deviation on train; a feature that is constant on train (relative
+      to its magnitude) gets scale 1, so that a later change still shows;
+    - missing values (NaN): the last seen value of the same feature; before the first seen one, the
+      train mean, which is 0 after scaling;
+    - z-scores beyond `clip` are cut.
+
+    Args:
+        clip: Largest absolute z-score that is passed on, in train standard deviations.
+
+    Attributes:
+        mean_: `(num_features,)` train means.
+        scale_: `(num_features,)` train standard deviations, 1 for constant features.
+
+    Example:
+        >>> scaler = Scaler(clip=10.0).fit([np.array([[1.0], [3.0]])])
+        >>> scaler.transform(np.array([[5.0], [np.nan], [1e9]])).ravel().tolist()
+        [3.0, 3.0, 10.0]
+    """
+
+    def __init__(self, clip: float = 10.0) -> None:
+        self.clip = clip
+        self.mean_: np.ndarray | None = None
+        self.scale_: np.ndarray | None = None
+
+    def fit(self, series: Sequence[np.ndarray]) -> Scaler:
+        """Learns mean and scale of every feature.
+
+        Args:
+            series: Arrays `(num_timesteps, num_features)`, NaN where missing.
+
+        Returns:
+            self.
+
+        Raises:
+            InputError: If a feature has no value at all.
+        """
+        count = sum((~np.isnan(values)).sum(axis=0) for values in series)
+        if np.any(count == 0):
+            column = int(np.flatnonzero(count == 0)[0])
+            raise InputError(
+                f"feature number {column + 1} has no value in the training part; "
+                "remove that column or add rows in which it has values"
+            )
+        mean = sum(np.nansum(values, axis=0) for values in series) / count
+        # Two passes, because sum(x^2) - n mean^2 loses all digits of large counters.
+        variance = sum(np.nansum((values - mean) ** 2, axis=0) for values in series) / count
+        scale = np.sqrt(variance)
+        constant = scale <= 1e-9 * np.maximum(np.abs(mean), 1e-3)
+        self.mean_ = mean.astype(np.float64)
+        self.scale_ = np.where(constant, 1.0, scale).astype(np.float64)
+        return self
+
+    def transform(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+        """Fills, scales and clips.
+
+        Args:
+            values: `(num_timesteps, num_features)` raw values.
+            state: `(num_features,)` last seen raw values of the rows before, as `last_seen`
+                returns them, if `values` goes on where an earlier call stopped.
+
+        Returns:
+            `(num_timesteps, num_features)` float32 z-scores without NaN.
+        """
+        filled = fill_missing(values, state)
+        scaled = (filled - self.mean_) / self.scale_
+        np.nan_to_num(scaled, copy=False, nan=0.0)
+        return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
+
+
+def fill_missing(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+    """Carries the last seen value of each feature forward over its gaps.
+
+    Args:
+        values: `(num_timesteps, num_features)`, NaN where missing; not changed.
+        state: `(num_features,)` values last seen before the first row, NaN where none; optional.
+
+    Returns:
+        `(num_timesteps, num_features)` float64; NaN only before a feature's first value.
+
+    Example:
+        >>> fill_missing(np.array([[np.nan], [2.0], [np.nan]])).ravel().tolist()
+        [nan, 2.0, 2.0]
+    """
+    values = np.asarray(values, dtype=np.float64)
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    if state is None:
+        state = np.full(values.shape[1], np.nan)
+    stacked = np.vstack([state, values])
+    rows = np.arange(len(stacked))[:, None]
+    source = np.maximum.accumulate(np.where(np.isnan(stacked), 0, rows), axis=0)
+    return np.take_along_axis(stacked, source, axis=0)[1:]
+
+
+def last_seen(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+    """Returns the `(num_features,)` values to hand to the next `transform` of the same series."""
+    if len(values) == 0:
+        return np.full(values.shape[1], np.nan) if state is None else state
+    return fill_missing(values, state)[-1].copy()

@@ -1,0 +1,143 @@
+"""Thresholds without labels, from scores of normal data that the model was not trained on.
+
+Each rule aims at an expected false-alarm rate: the share of time steps of normal data whose score
+reaches the threshold. The promise holds as far as later normal data is like the validation part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize, stats
+
+from tsad_keras.errors import InputError
+
+
+def percentile_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
+    """The empirical (1 - false_alarm_rate) quantile.
+
+    Args:
+        scores: `(num_timesteps,)` scores of normal data.
+        false_alarm_rate: Expected share of false alarms, in (0, 0.5].
+
+    Returns:
+        The threshold; never beyond the largest score, so rates below 1 / num_timesteps need POT.
+
+    Example:
+        >>> percentile_threshold(np.arange(101.0), 0.1)
+        90.0
+    """
+    return float(np.quantile(_checked(scores), 1.0 - false_alarm_rate))
+
+
+def sigma_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
+    """Mean plus z standard deviations of the log scores, as if these were normally distributed.
+
+    Args:
+        scores: `(num_timesteps,)` non-negative scores of normal data.
+        false_alarm_rate: Expected share of false alarms; z is the normal quantile of 1 minus it.
+
+    Returns:
+        The threshold.
+    """
+    scores = _checked(scores)
+    floor = max(float(scores.max()), 1.0) * 1e-12
+    logs = np.log(np.maximum(scores, floor))
+    deviations = float(stats.norm.isf(false_alarm_rate))
+    return float(np.exp(logs.mean() + deviations * logs.std()))
+
+
+def pot_threshold(
+    scores: np.ndarray, false_alarm_rate: float, initial_quantile: float = 0.9
+) -> float:
+    """Peaks over threshold: fits a generalised Pareto tail and extrapolates it to the wanted rate.
+
+    With t the initial quantile, n scores, n_t of them above t, and shape g and scale s of the excesses:
+    threshold = t + (s / g) * ((q n / n_t)^(-g) - 1) for the rate q.
+
+    Args:
+        scores: `(num_timesteps,)` scores of normal data.
+        false_alarm_rate: Expected share of false alarms q.
+        initial_quantile: Where the tail begins.
+
+    Returns:
+        The threshold. If fewer than 10 scores lie in the tail, or the rate lies inside the body of
+        the distribution, that of `percentile_threshold`.
+
+    Reference:
+        Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017, eq. 1.
+    """
+    scores = _checked(scores)
+    start = float(np.quantile(scores, initial_quantile))
+    excesses = scores[scores > start] - start
+    if len(excesses) < 10 or false_alarm_rate >= len(excesses) / len(scores):
+        return percentile_threshold(scores, false_alarm_rate)
+    shape, scale = _fit_pareto(excesses)
+    ratio = false_alarm_rate * len(scores) / len(excesses)
+    if abs(shape) < 1e-6:
+        return start - scale * float(np.log(ratio))
+    return start + scale / shape * (ratio ** (-shape) - 1.0)
+
+
+_RULES = {
+    "percentile": percentile_threshold,
+    "sigma": sigma_threshold,
+    "pot": pot_threshold,
+}
+
+
+def choose_threshold(scores: np.ndarray, threshold_method: str, false_alarm_rate: float) -> float:
+    """Applies the named rule; a score at or above the result is an alarm.
+
+    Args:
+        scores: `(num_timesteps,)` scores of normal data.
+        threshold_method: `"pot"`, `"percentile"` or `"sigma"`.
+        false_alarm_rate: Expected share of false alarms.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        InputError: If the rule is unknown, or the scores are empty or not finite.
+    """
+    if threshold_method not in _RULES:
+        raise InputError(
+            f"threshold_method is {threshold_method!r}, expected one of {', '.join(_RULES)}"
+        )
+    threshold = _RULES[threshold_method](scores, false_alarm_rate)
+    # Constant scores would make everything an alarm: "at or above" means above what was seen.
+    smallest = float(np.min(scores))
+    return float(np.nextafter(smallest, np.inf)) if threshold <= smallest else threshold
+
+
+def _fit_pareto(excesses: np.ndarray) -> tuple[float, float]:
+    """Maximum likelihood shape and scale, the shape kept in [-0.5, 0.5].
+
+    Outside that range the estimate is not regular (below) or has no variance (above); a few hundred
+    correlated excesses do not justify such a tail.
+    """
+    mean = float(excesses.mean())
+
+    def negative_log_likelihood(parameters: np.ndarray) -> float:
+        shape, scale = parameters[0], mean * np.exp(parameters[1])
+        value = -float(np.sum(stats.genpareto.logpdf(excesses, shape, scale=scale)))
+        return value if np.isfinite(value) else 1e12
+
+    # The moment estimate is a safe start.
+    variance = float(excesses.var())
+    moment = 0.5 * (1.0 - mean**2 / variance) if variance > 0 else 0.0
+    shape = float(np.clip(moment, -0.4, 0.4))
+    start = np.array([shape, np.log(1.0 - shape)])
+    result = optimize.minimize(
+        negative_log_likelihood, start, method="Nelder-Mead", bounds=[(-0.5, 0.5), (-5.0, 5.0)]
+    )
+    return float(result.x[0]), float(mean * np.exp(result.x[1]))
+
+
+def _checked(scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64).ravel()
+    if len(scores) == 0 or not np.all(np.isfinite(scores)):
+        raise InputError(
+            f"a threshold needs finite scores of normal data, got {len(scores)} scores with "
+            f"{int(np.sum(~np.isfinite(scores)))} not finite"
+        )
+    return scores

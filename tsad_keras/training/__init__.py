@@ -1,0 +1,15 @@
+"""The GradientTape step, the epoch loop, checkpoints and history."""
+
+from tsad_keras.training.checkpoint import Checkpoint
+from tsad_keras.training.history import History
+from tsad_keras.training.step import AdversarialStep, LossWeights
+from tsad_keras.training.trainer import Trainer, TrainingDivergedError
+
+__all__ = [
+    "AdversarialStep",
+    "Checkpoint",
+    "History",
+    "LossWeights",
+    "Trainer",
+    "TrainingDivergedError",
+]
