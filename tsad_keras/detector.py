@@ -25,8 +25,8 @@ from tsad_keras.models import (
     build_generator,
     build_projection_head,
 )
-from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.persistence import read_bundle, write_bundle
+from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import (
     CausalSmoother,
@@ -625,7 +625,10 @@ def _as_list(X: Series) -> tuple[list[np.ndarray], list[str] | None]:
     items = list(X) if isinstance(X, (list, tuple)) else [X]
     if not items:
         raise InputError("an empty list of series came, expected at least one series")
-    if all(np.ndim(item) == 0 or (np.ndim(item) == 1 and not hasattr(item, "columns")) for item in items):
+    if all(
+        np.ndim(item) == 0 or (np.ndim(item) == 1 and not hasattr(item, "columns"))
+        for item in items
+    ):
         items = [np.asarray(X)]
     names = None
     for item in items:

@@ -18,9 +18,7 @@ FORMAT_VERSION = 1
 FILE_NAME = "detector.npz"
 
 
-def write_bundle(
-    directory: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]
-) -> None:
+def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     """Writes `detector.npz` and, for readers, `config.json`; each appears whole or not at all.
 
     Args:

@@ -48,7 +48,9 @@ def training_pipeline(
     starts = tf.constant(starts, tf.int64)
 
     def epoch_of_starts(epoch: tf.Tensor) -> tf.data.Dataset:
-        drawn = _draw_starts(starts, steps_per_epoch * batch_size, _fold(seed, _SHUFFLE_STREAM, epoch))
+        drawn = _draw_starts(
+            starts, steps_per_epoch * batch_size, _fold(seed, _SHUFFLE_STREAM, epoch)
+        )
         return tf.data.Dataset.from_tensor_slices(
             tf.reshape(drawn, [steps_per_epoch, batch_size])
         ).enumerate(start=epoch * steps_per_epoch)
