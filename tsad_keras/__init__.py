@@ -1,7 +1,7 @@
 """Contrastive-GAN Transformer anomaly detection for multivariate time series.
 
-The public names are imported on first use, so that `import tsad_keras`, `--help` and the evaluation do
-not load TensorFlow.
+The public names are imported on first use, so that `import tsad_keras`, `--help` and the evaluation
+do not load TensorFlow.
 """
 
 from __future__ import annotations

@@ -91,9 +91,7 @@ class Config:
     score_mode: Literal["reconstruction", "realism", "combined"] = "reconstruction"
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
-    smoothing_span: int = (
-        11  # causal exponentially weighted mean over about this many steps; 1 = off
-    )
+    smoothing_span: int = 11  # causal exponentially weighted mean over so many steps; 1 = off
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data
     score_batch_size: int = 64  # windows a forward pass when scoring; no influence on results

@@ -33,7 +33,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise InputError(f"{path} is a folder, expected a file name; choose another path")
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
         encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
         with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as file:
             yield file
@@ -42,8 +43,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         # mkstemp makes private files; give the result the permissions any new file would have.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
         temporary = None
     except OSError as error:
         raise InputError(
@@ -53,7 +54,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

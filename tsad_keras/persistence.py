@@ -64,8 +64,8 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         ) from error
     if format_version != FORMAT_VERSION:
         raise InputError(
-            f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load it "
-            "with the version of tsad_keras that wrote it, or train again"
+            f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load "
+            "it with the version of tsad_keras that wrote it, or train again"
         )
     if digest != _digest(arrays):
         raise InputError(

@@ -56,7 +56,7 @@ class PointScorer:
         """Takes further rows `(num_rows, num_features)`, returns values that are final by now.
 
         Returns:
-            `(num_final, num_outputs)`; those of the time steps that follow the ones returned so far.
+            `(num_final, num_outputs)`; those of the time steps after the ones returned so far.
         """
         rows = np.asarray(rows, np.float32)
         self._rows = rows if self._rows is None else np.concatenate([self._rows, rows])
@@ -203,7 +203,7 @@ def combine_scores(
 
 
 class CausalSmoother:
-    """Exponentially weighted mean over time that looks at no later value: y = a x + (1 - a) y_before.
+    """Exponentially weighted mean over the past: y = a x + (1 - a) y_before.
 
     Args:
         span: a = 2 / (span + 1), so about `span` time steps count; 1 leaves values as they are.

@@ -51,7 +51,7 @@ def pot_threshold(
 ) -> float:
     """Peaks over threshold: fits a generalised Pareto tail and extrapolates it to the wanted rate.
 
-    With t the initial quantile, n scores, n_t of them above t, and shape g and scale s of the excesses:
+    With t the initial quantile, n scores, n_t of them above t, shape g and scale s of the excesses:
     threshold = t + (s / g) * ((q n / n_t)^(-g) - 1) for the rate q.
 
     Args:

@@ -7,8 +7,8 @@ under the curve of these soft labels is averaged over all `w`. The definition is
 
 - thresholds: the scores at `num_thresholds` equally spaced ranks of the descending order, each
   rank rounded down; equal scores make equal thresholds, which add nothing;
-- soft label at distance d of an event's last or first point: `sqrt(1 - d / w)`; several slopes on a point add up, at
-  most to 1. Every slope is at least `sqrt(1 / 2)`, so two of them always reach 1;
+- soft label at distance d of an event's last or first point: `sqrt(1 - d / w)`; several slopes on a
+  point add up, at most to 1. Each is at least `sqrt(1 / 2)`, so two of them always reach 1;
 - TP = soft labels of the alarmed points; P = hard labels + half of the soft labels alarmed outside
   events; recall = min(TP / P, 1) * share of the padded events touched by an alarm (padded events
   that meet are one); precision = TP / alarms; FPR = (alarms - TP) / (num_timesteps - P).

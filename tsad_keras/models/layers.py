@@ -105,7 +105,7 @@ class TransformerEncoderBlock(layers.Layer):
         `(batch_size, num_patches, hidden_dim)`, or a pair with the attention weights.
 
     Reference:
-        Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020 (pre-norm).
+        Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
     """
 
     def __init__(

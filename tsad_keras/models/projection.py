@@ -12,7 +12,7 @@ def build_projection_head(
     """Builds the projection head.
 
     Args:
-        feature_dim: Width of what comes in: the discriminator's features or the encoder's embedding.
+        feature_dim: Width of what comes in: discriminator features or encoder embedding.
         projection_dim: Width of what goes out.
         name: Name of the model.
 

@@ -1,0 +1,209 @@
+"""The parts of `fit`: the split, the training run, the calibration."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from tsad_keras.config import Config
+from tsad_keras.detector.networks import Networks
+from tsad_keras.errors import InputError
+from tsad_keras.pipelines import training_pipeline, validation_pipeline
+from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeights, Trainer
+from tsad_keras.windows import gather_windows, starts_within_series
+
+logger = logging.getLogger(__name__)
+
+MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
+_MAX_VALIDATION_WINDOWS = 256
+
+
+def split_train_validation(
+    series: Sequence[np.ndarray], window_size: int, validation_fraction: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Cuts the tail off each series, in time order.
+
+    Args:
+        series: Arrays `(num_timesteps, num_features)`.
+        window_size: Neither part is shorter than a window.
+        validation_fraction: Share of the tail.
+
+    Returns:
+        Train and validation parts in the same order. A series too short for both is all train (its
+        validation part is empty); one shorter than a window is left out with a warning.
+
+    Raises:
+        InputError: If no series is long enough for both parts.
+    """
+    longest = max(len(values) for values in series)
+    if longest < 2 * window_size:
+        raise InputError(
+            f"the longest training series has {longest} time steps, expected at least "
+            f"{2 * window_size} (one window to train on and one to validate, window_size "
+            f"{window_size}); pass a longer series or a smaller window_size"
+        )
+    usable = [values for values in series if len(values) >= window_size]
+    if len(usable) < len(series):
+        logger.warning(
+            "%d of %d series are shorter than window_size %d and are left out of the training",
+            len(series) - len(usable),
+            len(series),
+            window_size,
+        )
+    train, validation = [], []
+    for values in usable:
+        tail = max(window_size, round(validation_fraction * len(values)))
+        tail = min(tail, len(values) - window_size)
+        cut = len(values) - tail if tail >= window_size else len(values)
+        train.append(values[:cut])
+        validation.append(values[cut:])
+    return train, validation
+
+
+def check_varies(train: Sequence[np.ndarray]) -> None:
+    """Raises `InputError` if no feature varies in the training part; NaN do not count."""
+    low = np.min([np.nanmin(values, axis=0, initial=np.inf) for values in train], axis=0)
+    high = np.max([np.nanmax(values, axis=0, initial=-np.inf) for values in train], axis=0)
+    if np.all(low >= high):
+        raise InputError(
+            "every feature is constant in the training part, expected at least one that varies; "
+            "check the columns"
+        )
+
+
+def train_networks(
+    config: Config,
+    networks: Networks,
+    train: Sequence[np.ndarray],
+    validation: Sequence[np.ndarray],
+    *,
+    checkpoint: Checkpoint | None,
+    history: History,
+    show_progress: bool,
+) -> Trainer:
+    """Trains in place; the networks end with the weights of the best epoch.
+
+    Args:
+        config: The settings.
+        networks: As `build_networks` made them.
+        train: Scaled float32 series `(num_timesteps, num_features)` without NaN.
+        validation: Likewise.
+        checkpoint: Optional.
+        history: Takes the rows.
+        show_progress: Whether to draw a progress bar.
+
+    Returns:
+        The trainer after its last epoch.
+    """
+    starts = starts_within_series([len(s) for s in train], config.window_size, config.stride)
+    steps_per_epoch = min(config.steps_per_epoch, max(1, len(starts) // config.batch_size))
+    names = ("mask_type", "mask_mode", "masking_ratio", "mean_mask_length", "jitter")
+    pipeline_settings = {
+        "window_size": config.window_size,
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        **{name: getattr(config, name) for name in names},
+    }
+    joined = np.concatenate(train)
+    trainer = Trainer(
+        _make_step(config, networks),
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        early_stopping_patience=config.early_stopping_patience,
+        reduce_lr_patience=config.reduce_lr_patience,
+        reduce_lr_factor=config.reduce_lr_factor,
+        checkpoint=checkpoint,
+        checkpoint_steps=config.checkpoint_steps,
+        checkpoint_minutes=config.checkpoint_minutes,
+        history=history,
+        show_progress=show_progress,
+    )
+    lengths = [len(values) for values in validation]
+    validation_starts = thinned(
+        starts_within_series(lengths, config.window_size, config.score_stride),
+        _MAX_VALIDATION_WINDOWS,
+    )
+    return trainer.fit(
+        lambda first_step: training_pipeline(
+            joined,
+            starts,
+            steps_per_epoch=steps_per_epoch,
+            epochs=config.epochs,
+            first_step=first_step,
+            **pipeline_settings,
+        ),
+        validation_pipeline(np.concatenate(validation), validation_starts, **pipeline_settings),
+    )
+
+
+def mean_squared_errors(
+    config: Config,
+    window_outputs: Callable[[np.ndarray], np.ndarray],
+    train: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Mean squared reconstruction error of each feature, over evenly spaced windows.
+
+    Args:
+        config: The settings.
+        window_outputs: As `compile_window_outputs` makes it.
+        train: Scaled series.
+
+    Returns:
+        `(num_features,)`.
+    """
+    joined = np.concatenate(train)
+    num_features = joined.shape[1]
+    starts = thinned(
+        starts_within_series([len(s) for s in train], config.window_size, config.score_stride),
+        MAX_CALIBRATION_WINDOWS,
+    )
+    total = np.zeros(num_features)
+    for first in range(0, len(starts), config.score_batch_size):
+        chosen = starts[first : first + config.score_batch_size]
+        outputs = window_outputs(gather_windows(joined, chosen, config.window_size))
+        total += outputs[..., :num_features].mean(axis=1).sum(axis=0)
+    return total / len(starts)
+
+
+def fingerprint(config: Config, series: Sequence[np.ndarray]) -> str:
+    """A hash that is equal only for the same settings and the same data."""
+    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    for values in series:
+        digest.update(str(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def thinned(starts: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the starts, evenly spaced, the first and the last among them."""
+    if len(starts) <= most:
+        return starts
+    return starts[np.linspace(0, len(starts) - 1, most).astype(int)]
+
+
+def _make_step(config: Config, networks: Networks) -> AdversarialStep:
+    names = [field.name for field in dataclasses.fields(LossWeights)]
+    optimizers = [
+        keras.optimizers.AdamW(
+            rate,
+            weight_decay=config.weight_decay,
+            global_clipnorm=config.gradient_clip_norm,
+        )
+        for rate in (config.learning_rate, config.discriminator_learning_rate)
+    ]
+    return AdversarialStep(
+        networks.autoencoder,
+        networks.discriminator,
+        networks.projection_head,
+        networks.latent_generator,
+        loss_weights=LossWeights(**{name: getattr(config, name) for name in names}),
+        generator_optimizer=optimizers[0],
+        discriminator_optimizer=optimizers[1],
+        seed=config.seed,
+    )

@@ -1,0 +1,70 @@
+"""What a caller may hand in as series, and what each mistake gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsad_keras.errors import InputError
+
+Series = np.ndarray | pd.DataFrame | Sequence[np.ndarray | pd.DataFrame]
+
+
+def as_series_list(X: Series) -> tuple[list[np.ndarray], list[str] | None]:
+    """Arrays of all series and the column names, if DataFrames came."""
+    items = list(X) if isinstance(X, (list, tuple)) else [X]
+    if not items:
+        raise InputError("an empty list of series came, expected at least one series")
+    if all(
+        np.ndim(item) == 0 or (np.ndim(item) == 1 and not hasattr(item, "columns"))
+        for item in items
+    ):
+        items = [np.asarray(X)]
+    names = None
+    for item in items:
+        if isinstance(item, pd.DataFrame):
+            current = [str(column) for column in item.columns]
+            if names is not None and current != names:
+                raise InputError(
+                    f"the series have different columns: {', '.join(names)} and "
+                    f"{', '.join(current)}; give all the same columns in the same order"
+                )
+            names = current
+    arrays = [as_values(item) for item in items]
+    widths = {array.shape[1] for array in arrays}
+    if len(widths) > 1:
+        raise InputError(f"the series have {sorted(widths)} features, expected the same number")
+    return arrays, names
+
+
+def as_values(item: Any) -> np.ndarray:
+    """Checks one series and returns it as `(num_timesteps, num_features)` float64."""
+    try:
+        values = np.asarray(item, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the series has values that are no numbers ({error}); pass numeric columns only"
+        ) from error
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise InputError(
+            f"the series has shape {values.shape}, expected (num_timesteps, num_features); use "
+            "reshape(-1, 1) for a single feature"
+        )
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0]
+        raise InputError(
+            f"row {row + 1}, column {column + 1} is infinite, expected finite values or NaN; "
+            "replace it"
+        )
+    return values
+
+
+def check_names(names: Sequence[str] | None, num_features: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"feature_{index}" for index in range(num_features))
+    if len(names) != num_features:
+        raise InputError(f"{len(names)} feature_names came for {num_features} features")
+    return tuple(str(name) for name in names)

@@ -1,0 +1,117 @@
+"""The networks that a config asks for, and what they say about a window."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tsad_keras.config import Config
+from tsad_keras.models import (
+    build_autoencoder,
+    build_discriminator,
+    build_generator,
+    build_projection_head,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """All functional Keras models of a detector; `latent_generator` only in the hybrid design."""
+
+    autoencoder: keras.Model
+    discriminator: keras.Model
+    projection_head: keras.Model
+    latent_generator: keras.Model | None = None
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """All weights as arrays, named `network/number`."""
+        return {
+            f"{network.name}/{index:03d}": value
+            for network in self._all()
+            for index, value in enumerate(network.get_weights())
+        }
+
+    def set_weights(self, arrays: dict[str, np.ndarray]) -> None:
+        """Takes what `weights` gave; a missing name is a KeyError, a wrong shape a ValueError."""
+        for network in self._all():
+            count = len(network.weights)
+            network.set_weights([arrays[f"{network.name}/{index:03d}"] for index in range(count)])
+
+    def _all(self) -> list[keras.Model]:
+        found = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return [network for network in found if network is not None]
+
+
+def build_networks(config: Config, num_features: int) -> Networks:
+    """Builds all networks with initial weights that depend on `config.seed` alone."""
+    shape = (config.window_size, num_features)
+    attention = {
+        "patch_size": config.patch_size,
+        "hidden_dim": config.hidden_dim,
+        "num_heads": config.num_heads,
+        "intermediate_dim": config.intermediate_dim,
+    }
+    from_encoder = config.contrastive_source == "encoder"
+    with _seeded(config.seed):
+        return Networks(
+            autoencoder=build_autoencoder(
+                *shape, num_layers=config.num_layers, dropout=config.dropout, **attention
+            ),
+            discriminator=build_discriminator(
+                *shape,
+                patch_size=config.patch_size,
+                discriminator_dim=config.discriminator_dim,
+                discriminator_layers=config.discriminator_layers,
+            ),
+            projection_head=build_projection_head(
+                config.hidden_dim if from_encoder else config.discriminator_dim,
+                projection_dim=config.projection_dim,
+            ),
+            latent_generator=build_generator(*shape, latent_dim=config.latent_dim, **attention)
+            if config.latent_generator
+            else None,
+        )
+
+
+def compile_window_outputs(
+    networks: Networks, with_realism: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the function that scoring runs over windows.
+
+    Args:
+        networks: Trained networks.
+        with_realism: Whether to ask the discriminator as well.
+
+    Returns:
+        A function from scaled windows (batch_size, window_size, num_features) to their squared
+        reconstruction errors, same shape; with realism one more column holds 1 - D(window).
+    """
+
+    @tf.function(reduce_retracing=True)
+    def outputs(windows: tf.Tensor) -> tf.Tensor:
+        reconstruction = networks.autoencoder(windows, training=False)["reconstruction"]
+        errors = tf.math.squared_difference(windows, reconstruction)
+        if not with_realism:
+            return errors
+        unreal = tf.sigmoid(-networks.discriminator(windows, training=False)["logits"])
+        spread = tf.repeat(unreal[:, None, :], tf.shape(windows)[1], axis=1)
+        return tf.concat([errors, spread], axis=2)  # (batch_size, window_size, num_features + 1)
+
+    return lambda windows: outputs(tf.constant(windows, tf.float32)).numpy()
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Keras draws the seeds of its initialisers from Python's generator; leave no trace in it."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
