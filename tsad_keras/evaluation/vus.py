@@ -15,7 +15,7 @@ under the curve of these soft labels is averaged over all `w`. The definition is
 
 Thresholds fall, so alarms only grow: each point needs the rank of the first threshold that alarms
 it and no more. Every sum over alarmed points is then a running total of a histogram over ranks,
-which replaces the loops over thresholds, events and points (0.03 s instead of 22 s for the 87,841
+which replaces the loops over thresholds, events and points (0.02 s instead of 20 s for the 87,841
 labels of PSM).
 
 Reference: Paparrizos et al., "Volume under the surface: a new accuracy evaluation measure for
@@ -81,7 +81,7 @@ def vus_pr_score(
 
     Returns:
         Value in [0, 1]; 0.0 without any anomaly, 1.0 with anomalies only. A random score reaches
-        somewhat more than the share of anomalous time steps (.302 against .278 on PSM).
+        somewhat more than the share of anomalous time steps (about .305 against .278 on PSM).
 
     Raises:
         InputError: as `vus_scores`.
