@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 import os
 import typing
 from pathlib import Path
@@ -145,7 +146,7 @@ class Config:
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot read the config file {path}: {error}; expected a JSON object of settings"
             ) from error
@@ -258,11 +259,20 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         if not isinstance(value, bool):
             raise InputError(f"{name} is {value!r}, expected true or false")
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not _is_finite_number(value):
         raise InputError(f"{name} is {value!r}, expected a finite number")
     if hint is int and value != int(value):
         raise InputError(f"{name} is {value!r}, expected a whole number")
     return hint(value)
+
+
+def _is_finite_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):  # Real: NumPy's, too
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the range of floats
+        return False
 
 
 def _check_range(name: str, value: Any) -> None:
@@ -294,7 +304,7 @@ def _check_consistency(config: Config) -> None:
     if config.mask_type == "geometric" and config.masking_ratio < 1:
         # P(kept -> masked) = r / (l (1 - r)) is a probability only if l >= r / (1 - r).
         least = config.masking_ratio / (1 - config.masking_ratio)
-        if config.mean_mask_length < least:
+        if config.mean_mask_length < least * (1 - 1e-9):  # .9 / (1 - .9) is not quite 9
             raise InputError(
                 f"mean_mask_length is {config.mean_mask_length}, expected {least:.3g} or more with "
                 f"masking_ratio {config.masking_ratio}"

@@ -54,7 +54,7 @@ def geometric_mask(
         return tf.ones(shape, tf.bool)
     to_kept = 1.0 / mean_mask_length
     to_hidden = to_kept * masking_ratio / (1.0 - masking_ratio)
-    if mean_mask_length < 1 or to_hidden > 1:
+    if mean_mask_length < 1 or to_hidden > 1 + 1e-9:  # 9 is enough for .9, whatever .9 / .1 is
         raise ValueError(
             f"no mask has runs of mean length {mean_mask_length} and a hidden share of "
             f"{masking_ratio}; expected mean_mask_length >= max(1, r / (1 - r))"
