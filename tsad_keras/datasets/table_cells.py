@@ -22,20 +22,36 @@ _TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def time_kind_of(column: pyarrow.Array) -> str:
-    """Returns `"number"`, `"naive"` or `"aware"`, judged by the first rows."""
+    """Returns `"number"`, `"naive"` or `"aware"` for a time column, judged by its first rows."""
     from pyarrow import types
 
     if types.is_timestamp(column.type):
         return "aware" if column.type.tz else "naive"
     if types.is_date(column.type):
         return "naive"
-    text = plain(column)
-    if text is None or isinstance(text, np.ndarray):
-        return "number"
-    filled = [cell.strip() for cell in text.to_pylist() if cell is not None and cell.strip()]
-    if not filled or not all(_DATE.match(cell) for cell in filled):
+    filled = _filled_cells(column)
+    if not filled or parse_number(filled[0], ".") is not None:
         return "number"
     return "aware" if _OFFSET.fullmatch(filled[0]) else "naive"
+
+
+def holds_dates(column: pyarrow.Array) -> bool:
+    """Whether the first rows of a column hold dates and nothing else."""
+    from pyarrow import types
+
+    if types.is_timestamp(column.type) or types.is_date(column.type):
+        return True
+    filled = _filled_cells(column)
+    return bool(filled) and all(_DATE.match(cell) for cell in filled)
+
+
+def _filled_cells(column: pyarrow.Array) -> list[str]:
+    """Returns the cells of a text column that are not empty; none for a column of another type."""
+    text = plain(column)
+    if text is None or isinstance(text, np.ndarray):
+        return []
+    cells = [cell.strip() for cell in text.to_pylist() if cell is not None]
+    return [cell for cell in cells if cell not in MISSING]
 
 
 def plain(column: pyarrow.Array) -> Any:
@@ -130,8 +146,10 @@ def to_times(
         if pd.api.types.is_datetime64_any_dtype(series.dtype):
             aware = np.full(len(series), kind == "aware")
         else:
-            series = series.astype("object").map(lambda cell: None if cell is None else str(cell))
-            aware = series.map(lambda cell: bool(cell and _OFFSET.fullmatch(cell.strip())))
+            series = series.astype("object").map(
+                lambda cell: None if cell is None else str(cell).strip()
+            )
+            aware = series.map(lambda cell: bool(cell and _OFFSET.fullmatch(cell)))
         cells = series
         parsed = _parse_dates(series, source, name)
         wrong = parsed.isna().to_numpy() | (np.asarray(aware, bool) != (kind == "aware"))
@@ -139,8 +157,10 @@ def to_times(
     if wrong.any():
         position = int(np.flatnonzero(wrong)[0])
         zone = {"number": "a number", "naive": "a date without a time zone"}.get(kind)
+        cell = cells[position]
+        came = "nothing" if pd.isna(cell) or cell == "" else repr(str(cell))
         raise InputError(
-            f"{source}: time column {name or '(unnamed)'!r} holds {str(cells[position])!r} at data "
+            f"{source}: time column {name or '(unnamed)'!r} holds {came} at data "
             f"row {first_row + position}, expected {zone or 'a date with a time zone'} as in the "
             "first rows (dates in ISO 8601, such as 2021-01-31T00:05); mend that cell"
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tsad_keras.datasets.table_cells import MISSING, parse_number, plain, time_kind_of
+from tsad_keras.datasets.table_cells import MISSING, holds_dates, parse_number, plain, time_kind_of
 from tsad_keras.datasets.table_files import RawTable
 from tsad_keras.errors import InputError
 
@@ -133,7 +133,7 @@ def find_time(raw: RawTable, time_column: str | None, excluded: set[str]) -> int
     if not found and raw.names[0] == "":
         found = [0]
     if not found:
-        found = [i for i in free if time_kind_of(raw.sample.column(i)) != "number"]
+        found = [i for i in free if holds_dates(raw.sample.column(i))]
     if len(found) > 1:
         raise InputError(
             f"{raw.source}: columns {_listing(raw.names[i] for i in found)} could all be the time, "

@@ -13,7 +13,7 @@ Rules on which results depend:
 - **Labels** are 0 and 1 (or false and true), without gaps. A column called `label`,
   `labels`, `is_anomaly` or `anomaly` is the label and never a feature.
 - **Features** at scoring must be those of training, in the same order; anything else is refused.
-- **Chunks** give the same values and the same messages as the whole file, at any chunk size.
+- **Chunks** give the same values as the whole file, at any chunk size.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def iterate_table(
     """Reads a file of any length in tables of `chunk_size` rows (the last may be shorter).
 
     Memory holds about one chunk. Header and columns are checked at the call, rows as they come,
-    with the same result as `read_table`: the chunks put together are that table, and a bad cell
-    gives the same message.
+    with the same result as `read_table`: the chunks put together are that table, and a file
+    with one fault gives the same message.
 
     Args:
         path: The file.
