@@ -1,7 +1,6 @@
 """Atomic writing: the old file or the whole new one."""
 
 import json
-import os
 import stat
 
 import pytest
@@ -27,7 +26,7 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
         file.write("half of the new")
         raise RuntimeError
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_the_new_text_appears_only_at_the_end(tmp_path):
@@ -44,7 +43,7 @@ def test_a_full_disk_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"cannot write .*file\.txt: No space left"):  # noqa: SIM117
         with atomic_write(path):
             raise OSError(28, "No space left on device")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_the_place_of_the_folder_is_an_input_error(tmp_path):

@@ -1,4 +1,4 @@
-"""The layout's rules, read off the source: who may import whom, print, see labels, load TensorFlow."""
+"""The layout's rules, read off the source: who may import whom, print, see labels, load Keras."""
 
 import ast
 import importlib.util
@@ -65,14 +65,15 @@ def imported_names(tree, relative_path):
             if node.level:
                 base = package[: len(package) - node.level + 1] + base
             names += [".".join([*base, alias.name]) for alias in node.names]
-        elif isinstance(node, ast.Call) and _called(node) == "import_module" and node.args:
-            if isinstance(node.args[0], ast.Constant):
-                names.append(str(node.args[0].value))
+        elif isinstance(node, ast.Call) and _is_import_of_a_name(node):
+            names.append(str(node.args[0].value))
     return names
 
 
-def _called(node):
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+def _is_import_of_a_name(call):
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name == "import_module" and call.args and isinstance(call.args[0], ast.Constant)
 
 
 def broken_rules(source, path):

@@ -61,9 +61,12 @@ class Scaler:
         # Two passes, because sum(x^2) - n mean^2 loses all digits of large counters.
         variance = sum(np.nansum((values - mean) ** 2, axis=0) for values in series) / count
         scale = np.sqrt(variance)
-        constant = scale <= 1e-9 * np.maximum(np.abs(mean), 1e-3)
+        # Not by the scale: rounding of the sums would hide a counter near 1e12 that varies by 1.
+        low = np.min([np.fmin.reduce(v, axis=0, initial=np.inf) for v in series], axis=0)
+        high = np.max([np.fmax.reduce(v, axis=0, initial=-np.inf) for v in series], axis=0)
+        constant = high - low <= 1e-13 * np.maximum(np.abs(mean), 1e-3)
         self.mean_ = mean.astype(np.float64)
-        self.scale_ = np.where(constant, 1.0, scale).astype(np.float64)
+        self.scale_ = np.where(constant | (scale == 0), 1.0, scale).astype(np.float64)
         return self
 
     def transform(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
