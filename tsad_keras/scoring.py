@@ -75,7 +75,8 @@ class PointScorer:
             InputError: If the whole series was shorter than one window.
         """
         starts = window_starts(self._total, self._window_size, self._stride)
-        self._run_filled(starts[starts >= self._next_start])
+        # Not ">= self._next_start": the tail's window may begin before the next one of the grid.
+        self._run_filled(starts[starts > self._next_start - self._stride])
         return self._emit(self._total)
 
     def _span(self) -> int:
