@@ -34,7 +34,7 @@ def training_pipeline(
         window_size: Time steps a window.
         batch_size: Windows a batch.
         steps_per_epoch: Batches an epoch. If `starts` holds fewer windows than an epoch asks for,
-            they are drawn with repetition, otherwise each at most once an epoch.
+            or 20 times as many, they are drawn with repetition, else each at most once an epoch.
         epochs: Epochs in the dataset.
         seed: Any non-negative int below 2^31.
         first_step: Steps to leave out at the beginning.

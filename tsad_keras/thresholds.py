@@ -32,6 +32,9 @@ def percentile_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
 def sigma_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
     """Mean plus z standard deviations of the log scores, as if these were normally distributed.
 
+    Where they are not, because scores are less skewed than log-normal ones, there are fewer false
+    alarms than promised, and more misses.
+
     Args:
         scores: `(num_timesteps,)` non-negative scores of normal data.
         false_alarm_rate: Expected share of false alarms; z is the normal quantile of 1 minus it.
