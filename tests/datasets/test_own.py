@@ -71,6 +71,9 @@ def test_refuses(files, tmp_path):
     (files / "labels.csv").write_text("label\n0\n1\n")
     with pytest.raises(InputError, match=r"labels\.csv holds 2 labels, expected 10"):
         load_own(files / "train.csv", files / "test.parquet", files / "labels.csv")
+    (files / "labels.csv").write_text("time,label\n" + "".join(f"{t},0\n" for t in range(11, 21)))
+    with pytest.raises(InputError, match="data row 1 is for time 11, expected 10"):
+        load_own(files / "train.csv", files / "test.parquet", files / "labels.csv")
     (files / "constant.csv").write_text("a,b\n1,2\n1,2\n")
     with pytest.raises(InputError, match=r"constant\.csv: all 2 columns \(a, b\) are constant"):
         load_own(files / "constant.csv", files / "constant.csv")

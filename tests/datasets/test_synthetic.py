@@ -9,7 +9,7 @@ from tsad_keras.datasets.synthetic import AMPLITUDES, KINDS, make_synthetic
 from tsad_keras.errors import InputError
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(20))
 def test_published_window_counts(seed):
     dataset = make_synthetic(seed=seed, num_train=100)
     shares = np.array([dataset.test_labels[i : i + 100].mean() for i in range(0, 4901, 50)])
@@ -19,6 +19,8 @@ def test_published_window_counts(seed):
     assert {segment.kind for segment in dataset.test_segments} == set(KINDS)
     for segment in dataset.test_segments:
         assert 4 <= len(segment.features) <= 19
+    borders = [0, *(edge for s in dataset.test_segments for edge in (s.start, s.end)), 5000]
+    assert min(np.diff(borders)[::2]) >= 100  # normal rows before, between and after
 
 
 def test_same_seed_same_data_and_other_seed_other_data():
