@@ -118,6 +118,11 @@ class TransformerEncoderBlock(layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         hidden_dim = input_shape[-1]
+        if hidden_dim % self.num_heads:
+            raise ValueError(
+                f"the width of the tokens is {hidden_dim}, expected a multiple of "
+                f"{self.num_heads} (num_heads)"
+            )
         options = {"dtype": self.dtype_policy}
         self.attention_norm = layers.LayerNormalization(name="attention_norm", **options)
         self.attention_norm.build(input_shape)
