@@ -76,8 +76,12 @@ class AdversarialStep:
         self.contrasts_discriminator = self.is_contrastive and not encoder_side
 
         # The optimizers are built on fixed lists, so that a trace never creates a variable.
-        self.generator_variables = list(autoencoder.trainable_variables)
+        # A network that no loss reaches is not on them: weight decay alone would change it.
+        self.generator_variables = []
         self.discriminator_variables = []
+        makes_fakes = self.is_adversarial and latent_generator is None
+        if loss_weights.reconstruction_weight > 0 or self.contrasts_encoder or makes_fakes:
+            self.generator_variables += autoencoder.trainable_variables
         if self.is_adversarial or self.contrasts_discriminator:
             self.discriminator_variables += discriminator.trainable_variables
         if self.contrasts_encoder:
@@ -108,17 +112,16 @@ class AdversarialStep:
             losses = self.compute_losses(batch)
 
         if self.discriminator_variables:
-            gradients = discriminator_tape.gradient(
-                losses["discriminator_total"],
-                self.discriminator_variables,
-                unconnected_gradients="zero",
+            gradients = _gradients(
+                discriminator_tape, losses["discriminator_total"], self.discriminator_variables
             )
             self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
 
-        gradients = generator_tape.gradient(
-            losses["generator_loss"], self.generator_variables, unconnected_gradients="zero"
-        )
-        self.generator_optimizer.apply(gradients, self.generator_variables)
+        if self.generator_variables:
+            gradients = _gradients(
+                generator_tape, losses["generator_loss"], self.generator_variables
+            )
+            self.generator_optimizer.apply(gradients, self.generator_variables)
 
         self.step.assign_add(1)
         losses.pop("discriminator_total")
@@ -201,3 +204,13 @@ class AdversarialStep:
             for index, variable in enumerate(optimizer.variables):
                 named[f"{prefix}_optimizer/{index:03d}"] = variable.value
         return named
+
+
+def _gradients(tape: tf.GradientTape, loss: tf.Tensor, variables: list) -> list[tf.Tensor]:
+    """Gradients of the loss; zeros for the variables that it does not reach."""
+    # Zeros are made for TensorFlow's variables only, which Keras' ones wrap.
+    return tape.gradient(
+        loss,
+        [variable.value for variable in variables],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )

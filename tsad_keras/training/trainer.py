@@ -215,9 +215,8 @@ class Trainer:
         epoch = (state.step - 1) // self.steps_per_epoch + 1
         kept = f"epoch {state.best_epoch}" if state.best_epoch else "the start"
         raise TrainingDivergedError(
-            f"{name} became {value} in epoch {epoch}, step {state.step}: training stopped and the "
-            f"weights of {kept} were kept; lower learning_rate, or raise clip-free loss weights "
-            "less, and train again"
+            f"{name} became {value} in epoch {epoch}, step {state.step}; training stopped with the "
+            f"weights of {kept}; lower learning_rate or gradient_clip_norm, and train again"
         )
 
     def _weights(self) -> list[np.ndarray]:
