@@ -41,9 +41,10 @@ FLOORS = {
     "export": 7,
     "serving": 7,
     "cli": 8,
+    "commands": 8,
     "__main__": 8,
 }
-MAY_PRINT = ("cli", "__main__", "report", "reporting")
+MAY_PRINT = ("cli", "commands", "__main__", "report", "reporting")
 HEAVY = ("tensorflow", "keras")
 LABEL_NAMES = {"y", "y_true", "labels", "label", "test_labels", "targets", "ground_truth", "events"}
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
 
 from tsad_keras.errors import InputError
 
@@ -70,3 +73,51 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     text = json.dumps(value, indent=2, allow_nan=False)
     with atomic_write(path) as file:
         file.write(text + "\n")
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], header: dict[str, Any]
+) -> None:
+    """Writes arrays and a JSON header into one `.npz` file, atomically and without pickle.
+
+    A hash of the arrays' names and values goes with them, so that damage is noticed.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "a.npz"
+        ...     write_arrays(path, {"mean": np.array([1.0, 2.0])}, {"seed": 3})
+        ...     read_arrays(path)
+        ({'mean': array([1., 2.])}, {'seed': 3})
+    """
+    text = json.dumps({"sha256": _digest(arrays), "header": header})
+    encoded = np.frombuffer(text.encode(), np.uint8)
+    with atomic_write(path, "wb") as file:
+        np.savez(file, __header__=encoded, **arrays)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what `write_arrays` wrote.
+
+    Raises:
+        ValueError: If the file cannot be read, is damaged or is something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        stored = json.loads(arrays.pop("__header__").tobytes())
+        digest, header = stored["sha256"], stored["header"]
+    except Exception as error:  # a damaged archive raises nearly anything, struct.error among it
+        raise ValueError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+    if digest != _digest(arrays):
+        raise ValueError("its hash does not match")
+    return arrays, header
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()

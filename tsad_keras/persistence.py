@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, write_json
+from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
 FORMAT_VERSION = 1
@@ -32,12 +29,9 @@ def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[
     header = {
         "format_version": FORMAT_VERSION,
         "package_version": __version__,
-        "sha256": _digest(arrays),
         **metadata,
     }
-    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with atomic_write(directory / FILE_NAME, "wb") as file:
-        np.savez(file, __header__=encoded, **arrays)
+    write_arrays(directory / FILE_NAME, arrays, header)
     write_json(directory / "config.json", metadata["config"])
 
 
@@ -54,11 +48,9 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             "train one first"
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(arrays.pop("__header__").tobytes())
-        format_version, digest = header["format_version"], header["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        arrays, header = read_arrays(path)
+        format_version = header["format_version"]
+    except (ValueError, KeyError) as error:
         raise InputError(
             f"the model file {path} is damaged ({error}); train again or restore it"
         ) from error
@@ -67,17 +59,4 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load "
             "it with the version of tsad_keras that wrote it, or train again"
         )
-    if digest != _digest(arrays):
-        raise InputError(
-            f"the model file {path} is damaged (its hash does not match); train again or restore it"
-        )
     return arrays, header
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        value = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()

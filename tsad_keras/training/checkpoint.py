@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tsad_keras.files import atomic_write
+from tsad_keras.files import read_arrays, write_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +29,17 @@ class Checkpoint:
 
     def save(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         """Replaces the file; a kill at any moment leaves the old one or the new one whole."""
-        header = json.dumps({"fingerprint": self.fingerprint, "state": state})
-        with atomic_write(self.path, "wb") as file:
-            np.savez(file, __header__=np.frombuffer(header.encode(), np.uint8), **arrays)
+        header = {"fingerprint": self.fingerprint, "state": state}
+        write_arrays(self.path, arrays, header)
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Returns arrays and state, or None if there is no usable checkpoint (the log says why)."""
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            header = json.loads(arrays.pop("__header__").tobytes())
+            arrays, header = read_arrays(self.path)
             fingerprint, state = header["fingerprint"], header["state"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError) as error:
             logger.warning("checkpoint %s cannot be read (%s): starting anew", self.path, error)
             return None
         if fingerprint != self.fingerprint:
