@@ -1,0 +1,1 @@
+"""The parts of a report: facts about data and machine, alarms, means, tables, Markdown."""
