@@ -1,0 +1,271 @@
+"""The report in Markdown and on the terminal, from a made-up result."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tsad_keras.config import Config
+from tsad_keras.datasets.base import TimeSeriesDataset
+from tsad_keras.report import format_result, print_table
+from tsad_keras.reporting.alarms import largest_alarms, list_alarms
+from tsad_keras.reporting.facts import (
+    data_facts,
+    data_fingerprint,
+    distributions,
+    feature_facts,
+    jsonable,
+)
+from tsad_keras.reporting.markdown import run_markdown
+from tsad_keras.reporting.published import PSM, audit_warning
+from tsad_keras.reporting.tables import COLUMNS
+
+
+def method(name: str, value: float, **changes) -> dict:
+    row = {
+        "method": name,
+        "is_detector": False,
+        "is_floor": False,
+        "metrics": {column.key: value for column in COLUMNS},
+        "threshold": 1.5,
+        "alarm_rate": 0.02,
+        "expected_false_alarm_rate": 0.005,
+        "false_alarm_rate": 0.01,
+        "fit_seconds": 1.0,
+        "score_seconds": 0.1,
+    }
+    return {**row, **changes}
+
+
+def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
+    statistics = distributions({"test": np.arange(10.0)}, np.arange(10) > 7)
+    feature = {"feature": "cpu|load", "share": 0.75, "value": 99.5, "train_mean": 12.25}
+    result = {
+        "kind": "run",
+        "dataset": {
+            "name": name,
+            "entity": "machine-1-6",
+            "num_train": 1000,
+            "num_test": 500,
+            "num_features": 2,
+            "missing_train": 0.25,
+            "missing_test": 0.0,
+            "test_starts": None,
+            "test_ends": None,
+            "has_labels": True,
+            "anomaly_ratio": 0.1,
+            "num_events": 3,
+            "median_event_length": 5.0,
+            "notes": [],
+        },
+        "seed": 0,
+        "methods": [
+            method("Random", 0.1, is_floor=True),
+            method("Always alarm", 0.99, is_floor=True),
+            method("PCA error", 0.7),
+            method("Contrastive-GAN detector", ours, is_detector=True),
+        ],
+        "window_level": None,
+        "threshold": {"value": 1.5, "method": "pot", "expected_false_alarm_rate": 0.005},
+        "statistics": {"reconstruction_error": statistics, "realism": statistics},
+        "features": [
+            {
+                "feature": "cpu|load",
+                "train_mean": 12.25,
+                "train_std": 1.0,
+                "missing_train": 0.5,
+                "missing_test": 0.0,
+                "score_share": 0.6,
+                "alarm_share": None,
+            }
+        ],
+        "num_alarms": 1,
+        "alarms": [
+            {
+                "start": 10,
+                "end": 20,
+                "start_time": "2024-01-01 00:10:00",
+                "end_time": "2024-01-01 00:19:00",
+                "length": 10,
+                "peak_row": 12,
+                "peak_score": 3.5,
+                "hits_event": False,
+                "top_features": [feature],
+            }
+        ],
+        "num_epochs": 3,
+        "best_epoch": 2,
+        "was_resumed": False,
+        "seconds": {"fit": 1.0, "score": 1.0, "total": 2.0},
+        "peak_memory_mb": 900.0,
+        "versions": {"tsad_keras": "0.1.0"},
+        "config": Config().to_dict(),
+        "files": ["figures/scores_whole.png"],
+        "folder": "/somewhere/out",
+    }
+    return {**result, **changes}
+
+
+class TestMarkdown:
+    def test_headline_tells_a_defeat_as_plainly_as_a_win(self):
+        assert "above the best simple method (PCA error" in run_markdown(summary(0.8))
+        assert "**not** above the best simple method (PCA error" in run_markdown(summary(0.6))
+
+    def test_tables_are_rectangular_even_with_bars_in_names(self):
+        lines = [line for line in run_markdown(summary()).splitlines() if line.startswith("|")]
+        assert any("cpu\\|load" in line for line in lines)
+        widths = [line.replace("\\|", "").count("|") for line in lines]
+        starts = [i for i, line in enumerate(lines) if line.startswith("| :") or "--:" in line]
+        assert len(starts) >= 7
+        for start in starts:
+            assert widths[start - 1] == widths[start] == widths[start + 1]
+
+    def test_floors_are_never_marked_as_best(self):
+        line = next(
+            line for line in run_markdown(summary()).splitlines() if line.startswith("| Always")
+        )
+        assert "**" not in line
+
+    def test_point_adjustment_is_last_and_warned_of(self):
+        text = run_markdown(summary())
+        heading = next(line for line in text.splitlines() if "VUS-PR |" in line)
+        assert heading.rstrip(" |").endswith("PA-F1 (oracle, inflated)")
+        assert "PA-F1 proves nothing" in text
+
+    def test_alarm_line_has_times_peak_and_features(self):
+        text = run_markdown(summary())
+        line = next(line for line in text.splitlines() if line.startswith("| 10–19"))
+        assert "2024-01-01 00:10:00" in line and "3.5" in line and "| no |" in line
+        assert "99.5 (train mean 12.25, 75% of the score)" in line
+
+    def test_notes_come_before_any_number(self):
+        result = summary()
+        result["dataset"]["notes"] = ["stand-in features"]
+        text = run_markdown(result)
+        assert text.index("stand-in features") < text.index("VUS-PR")
+
+    def test_only_figures_that_exist_are_embedded(self):
+        text = run_markdown(summary())
+        assert "](figures/scores_whole.png)" in text
+        assert "confusion_matrix" not in text
+
+    def test_no_alarm_is_said(self):
+        assert "no score reached" in run_markdown(summary(alarms=[], num_alarms=0))
+
+
+class TestPublished:
+    def test_psm_numbers_stand_beside_ours_with_their_source(self):
+        text = run_markdown(summary(0.5, name="psm"))
+        for row in PSM:
+            assert f"{row.value:.3f}" in text and row.source in text
+        assert "TAB benchmark" not in run_markdown(summary(0.5, name="smd"))
+
+    def test_too_good_a_result_asks_for_an_audit(self):
+        assert "audit" in run_markdown(summary(0.9, name="psm"))
+        assert audit_warning("psm", summary(0.5)["methods"]) == ""
+        assert audit_warning("smd", summary(0.9)["methods"]) == ""
+
+
+class TestTerminal:
+    def test_lines_fit_and_columns_align(self, capsys):
+        result = summary()
+        result["dataset"]["notes"] = ["a note " * 30]
+        print_table(result)
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 100
+        table = [line for line in lines if line.startswith(("method", "Random", "PCA error"))]
+        assert len({len(line) for line in table[:3]}) == 1
+
+    def test_it_ends_with_where_everything_lies(self):
+        tail = format_result(summary()).split("\n\n")[-1]
+        for name in ("report.md", "results_summary.json", "scores.csv", "figures/", "model/"):
+            assert f"/somewhere/out/{name}" in tail
+
+    def test_notes_are_loud(self):
+        result = summary()
+        result["dataset"]["notes"] = ["stand-in features"]
+        assert "NOTE ON THE DATA: stand-in features" in format_result(result)
+
+    def test_without_labels_no_metric_is_shown(self):
+        result = summary()
+        result["dataset"]["has_labels"] = False
+        for row in result["methods"]:
+            row["metrics"], row["false_alarm_rate"] = {}, None
+        text = format_result(result)
+        assert "VUS-PR" not in text and "no labels" in text and "2.00 %" in text
+
+    def test_window_level_is_shown(self):
+        metrics = {"precision_score": 0.9, "recall_score": 1.0, "f1_score": 0.95}
+        window_level = {"num_windows": 99, "num_anomalous": 15, "stride": 50}
+        window_level["metrics"] = {**metrics, "roc_auc_score": 0.99}
+        text = format_result(summary(window_level=window_level))
+        assert "99 windows, 15 anomalous" in text and "F1 0.950" in text
+
+
+@pytest.fixture
+def dataset():
+    random = np.random.default_rng(0)
+    train, test = random.normal(size=(50, 3)), random.normal(size=(40, 3))
+    train[:10, 0] = np.nan
+    test[7, 2] = np.nan
+    labels = np.zeros(40, int)
+    labels[[5, 6, 20]] = 1
+    return TimeSeriesDataset("own", "x", train, test, labels, list("abc"), notes=("n",))
+
+
+class TestFacts:
+    def test_alarms_have_their_peak_and_its_features(self, dataset):
+        contributions = np.full((40, 3), 0.1)
+        contributions[7] = [1.0, 2.0, 5.0]
+        predictions = np.zeros(40, int)
+        predictions[6:9] = predictions[39] = 1
+        first, last = list_alarms(dataset, contributions, contributions.sum(axis=1), predictions)
+        assert (first["start"], first["end"], first["peak_row"]) == (6, 9, 7)
+        assert first["peak_score"] == 8.0 and first["hits_event"]
+        assert [top["feature"] for top in first["top_features"]] == ["c", "b", "a"]
+        assert first["top_features"][0]["value"] is None  # missing at the peak
+        assert first["top_features"][0]["share"] == 5 / 8
+        assert first["top_features"][2]["train_mean"] == pytest.approx(
+            np.nanmean(dataset.train[:, 0])
+        )
+        assert last["end"] == 40 and not last["hits_event"] and last["start_time"] is None
+
+    def test_largest_alarms_stay_in_time_order(self):
+        alarms = [{"start": i, "peak_score": score} for i, score in enumerate([3, 1, 2, 5])]
+        assert [alarm["start"] for alarm in largest_alarms(alarms, 2)] == [0, 3]
+
+    def test_data_facts(self, dataset):
+        facts = data_facts(dataset)
+        assert (facts["num_events"], facts["median_event_length"]) == (2, 1.5)
+        assert facts["missing_train"] == pytest.approx(10 / 150)
+        assert facts["anomaly_ratio"] == pytest.approx(3 / 40)
+
+    def test_fingerprint_follows_values_labels_and_names(self, dataset):
+        same = dataclasses.replace(dataset, train=dataset.train.copy())
+        assert data_fingerprint(same) == data_fingerprint(dataset)
+        changes = {
+            "test": dataset.test + 1e-12,
+            "test_labels": None,
+            "feature_names": tuple("abd"),
+            "notes": (),
+        }
+        for name, value in changes.items():
+            other = dataclasses.replace(dataset, **{name: value})
+            assert data_fingerprint(other) != data_fingerprint(dataset), name
+
+    def test_feature_shares_sum_to_one(self, dataset):
+        contributions = np.random.default_rng(0).random((40, 3))
+        facts = feature_facts(dataset, contributions, np.arange(40) == 3)
+        assert sum(fact["score_share"] for fact in facts) == pytest.approx(1)
+        assert facts[1]["alarm_share"] == contributions[3, 1] / contributions[3].sum()
+        none = feature_facts(dataset, contributions, np.zeros(40, int))
+        assert none[0]["alarm_share"] is None
+
+    def test_distributions_of_a_missing_class_are_none(self):
+        parts = distributions({"train": np.ones(3), "test": np.ones(4)}, np.zeros(4, int))
+        assert parts["test, anomalous"] is None and parts["test, normal"]["mean"] == 1.0
+
+    def test_json_has_no_infinity(self):
+        assert jsonable({"a": np.array([1.0, np.inf])}) == {"a": [1.0, None]}

@@ -1,0 +1,100 @@
+"""Numbers of others on the published data, each with its source in words.
+
+Only what was read in the paper or in the project's own file, or measured by this project, stands
+here; second-hand numbers do not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tsad_keras.reporting.tables import Row, detector_row, markdown_table, number
+
+READ = "read in the paper or the project's own file"
+TAB = f"{READ} (TAB benchmark)"
+MEASURED = "measured by this project"
+
+
+class Published(NamedTuple):
+    """One number of one method."""
+
+    key: str
+    method: str
+    value: float
+    source: str
+
+
+METRIC_NAMES = {
+    "best_f1_score": "best F1 (oracle), no point adjustment",
+    "roc_auc_score": "ROC-AUC",
+    "average_precision_score": "AP (AUC-PR)",
+    "vus_pr_score": "VUS-PR",
+    "affiliation_f1_score": "affiliation F1",
+}
+
+PSM = (
+    Published("best_f1_score", "always alarm (floor)", 0.4345, MEASURED),
+    Published("best_f1_score", "PCA error", 0.538, READ),
+    Published("best_f1_score", "NPSR", 0.648, READ),
+    Published("best_f1_score", "TranAD", 0.649, READ),
+    Published("roc_auc_score", "HBOS", 0.773, TAB),
+    Published("average_precision_score", "LSTM", 0.584, TAB),
+    Published("vus_pr_score", "random", 0.302, MEASURED),
+    Published("vus_pr_score", "LSTM", 0.523, TAB),
+    Published("affiliation_f1_score", "CATCH", 0.859, TAB),
+)
+
+# Above these a result on PSM is more likely a mistake than a discovery.
+_PSM_AUDIT = {"best_f1_score": 0.65, "average_precision_score": 0.58}
+
+
+def published_rows(dataset_name: str) -> tuple[Published, ...]:
+    """The published numbers of a dataset; empty where none are known first-hand."""
+    return PSM if dataset_name == "psm" else ()
+
+
+def published_markdown(dataset_name: str, rows: list[Row]) -> str:
+    """A table of the published numbers beside the detector's; empty text where there are none."""
+    return (
+        markdown_table(
+            ["metric", "method", "published", "here", "source"],
+            [
+                [name, method, value, ours, source]
+                for name, method, value, ours, source in _cells(dataset_name, rows)
+            ],
+            left=2,
+        )
+        if published_rows(dataset_name)
+        else ""
+    )
+
+
+def published_text(dataset_name: str, rows: list[Row]) -> str:
+    """The same as aligned plain text."""
+    return "\n".join(
+        f"{name:<38}{method:<22}{value:>6}  here {ours:>6}  {source}"
+        for name, method, value, ours, source in _cells(dataset_name, rows)
+    )
+
+
+def audit_warning(dataset_name: str, rows: list[Row]) -> str:
+    """A warning if a result is too good to be believed without an audit, else empty text."""
+    if dataset_name != "psm":
+        return ""
+    metrics = detector_row(rows)["metrics"]
+    high = [
+        f"{METRIC_NAMES[key]} {metrics[key]:.3f} is above {limit}"
+        for key, limit in _PSM_AUDIT.items()
+        if metrics.get(key) is not None and metrics[key] > limit
+    ]
+    if not high:
+        return ""
+    return f"{' and '.join(high)}, the best known on PSM: audit this result before believing it."
+
+
+def _cells(dataset_name: str, rows: list[Row]) -> list[tuple[str, str, str, str, str]]:
+    metrics = detector_row(rows)["metrics"]
+    return [
+        (METRIC_NAMES[p.key], p.method, number(p.value), number(metrics.get(p.key)), p.source)
+        for p in published_rows(dataset_name)
+    ]
