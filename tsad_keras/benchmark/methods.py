@@ -1,0 +1,216 @@
+"""The rows of a result table: every method trained and scored without labels, then evaluated."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsad_keras.baselines import AlwaysAlarmBaseline, Baseline, RandomBaseline, split_tail
+from tsad_keras.config import Config
+from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.evaluation import (
+    average_precision_score,
+    best_f1_score,
+    evaluate_scores,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclasses.dataclass
+class ScoredDetector:
+    """A trained detector and what it said about the test part.
+
+    Attributes:
+        detector: Fitted.
+        contributions: `(num_test, num_features)`; rows sum to the score.
+        scores: `(num_test,)`.
+        predictions: `(num_test,)` 0/1.
+        fit_seconds: Of training, since the checkpoint if it went on from one.
+        score_seconds: Of scoring the test part.
+        was_resumed: Whether the training went on from a checkpoint.
+    """
+
+    detector: ContrastiveGANDetector
+    contributions: np.ndarray
+    scores: np.ndarray
+    predictions: np.ndarray
+    fit_seconds: float
+    score_seconds: float
+    was_resumed: bool
+
+
+def score_detector(
+    train: np.ndarray,
+    test: np.ndarray,
+    feature_names: tuple[str, ...],
+    config: Config,
+    folder: str | os.PathLike[str],
+    *,
+    verbose: bool = True,
+) -> ScoredDetector:
+    """Trains on one part and scores the other; there is no way in for labels.
+
+    Args:
+        train: `(num_train, num_features)`.
+        test: `(num_test, num_features)`.
+        feature_names: Names of the columns.
+        config: Settings.
+        folder: Gets `history.csv`, `model/`, and the checkpoint while training.
+        verbose: Whether to draw a progress bar.
+    """
+    folder = Path(folder)
+    was_resumed = (folder / CHECKPOINT).exists()
+    detector = ContrastiveGANDetector.from_config(config)
+    started = time.perf_counter()
+    detector.fit(
+        train,
+        feature_names=feature_names,
+        verbose=verbose,
+        checkpoint_path=folder / CHECKPOINT,
+        history_path=folder / "history.csv",
+    )
+    fitted = time.perf_counter()
+    detector.save(folder / "model")
+    saved = time.perf_counter()
+    contributions = detector.explain(test)
+    scores = contributions.sum(axis=1)
+    return ScoredDetector(
+        detector=detector,
+        contributions=contributions,
+        scores=scores,
+        predictions=(scores >= detector.threshold_).astype(np.int8),
+        fit_seconds=fitted - started,
+        score_seconds=time.perf_counter() - saved,
+        was_resumed=was_resumed,
+    )
+
+
+def detector_label(config: Config) -> str:
+    """Name of the detector's row."""
+    return "Hybrid-GAN detector" if config.latent_generator else "Contrastive-GAN detector"
+
+
+def detector_result(
+    scored: ScoredDetector, config: Config, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """The detector's row."""
+    return {
+        "method": detector_label(config),
+        "is_detector": True,
+        "is_floor": False,
+        **_judged(scored.scores, scored.predictions, labels),
+        "threshold": scored.detector.threshold_,
+        "expected_false_alarm_rate": scored.detector.expected_false_alarm_rate_,
+        "fit_seconds": scored.fit_seconds,
+        "score_seconds": scored.score_seconds,
+    }
+
+
+def baseline_result(
+    baseline: Baseline, train: np.ndarray, test: np.ndarray, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """A baseline's row; the labels come into play once its scores and decisions stand."""
+    started = time.perf_counter()
+    baseline.fit(train)
+    fitted = time.perf_counter()
+    scores = baseline.decision_function(test)
+    scored = time.perf_counter()
+    predictions = (scores >= baseline.threshold_).astype(np.int8)
+    always = isinstance(baseline, AlwaysAlarmBaseline)
+    return {
+        "method": baseline.label,
+        "is_detector": False,
+        "is_floor": always or isinstance(baseline, RandomBaseline),
+        **_judged(scores, predictions, labels),
+        "threshold": baseline.threshold_,
+        "expected_false_alarm_rate": 1.0 if always else baseline.false_alarm_rate,
+        "fit_seconds": fitted - started,
+        "score_seconds": scored - fitted,
+    }
+
+
+def window_level_result(
+    detector: ContrastiveGANDetector, test: np.ndarray, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """The window-level protocol: a window is anomalous if any of its time steps is.
+
+    Args:
+        detector: Fitted.
+        test: `(num_test, num_features)`.
+        labels: `(num_test,)` 0/1 or None.
+
+    Returns:
+        `num_windows, stride, threshold, alarm_rate, num_anomalous` and `metrics`, the latter two
+        None and empty without labels.
+    """
+    config = detector.config
+    starts, scores = detector.score_windows(test, stride=config.stride)
+    predictions = (scores >= detector.window_threshold_).astype(np.int8)
+    result = {
+        "num_windows": len(starts),
+        "num_anomalous": None,
+        "stride": config.stride,
+        "threshold": detector.window_threshold_,
+        "alarm_rate": float(predictions.mean()),
+        "metrics": {},
+    }
+    if labels is None:
+        return result
+    counts = np.concatenate([[0], np.cumsum(labels, dtype=np.int64)])
+    window_labels = (counts[starts + config.window_size] > counts[starts]).astype(np.int8)
+    result["num_anomalous"] = int(window_labels.sum())
+    for metric in (precision_score, recall_score, f1_score):
+        result["metrics"][metric.__name__] = metric(window_labels, predictions)
+    for metric in (roc_auc_score, average_precision_score, best_f1_score):
+        result["metrics"][metric.__name__] = metric(window_labels, scores)
+    return result
+
+
+def split_components(
+    detector: ContrastiveGANDetector, train: np.ndarray, test: np.ndarray
+) -> dict[str, dict[str, np.ndarray]]:
+    """Errors, realism and scores of the training rows, the validation tail and the test part.
+
+    Args:
+        detector: Fitted on `train`.
+        train: `(num_train, num_features)`, the validation tail included.
+        test: `(num_test, num_features)`.
+
+    Returns:
+        `reconstruction_error`, `realism`: each a dict of `train`, `validation`, `test` arrays.
+    """
+    config = detector.config
+    head, tail = split_tail(train, config.validation_fraction, config.window_size)
+    result: dict[str, dict[str, np.ndarray]] = {"reconstruction_error": {}, "realism": {}}
+    for name, values in (("train", head), ("validation", tail), ("test", test)):
+        for key, component in detector.components(values).items():
+            result[key][name] = component
+    return result
+
+
+def _judged(
+    scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """Metrics and rates of given scores and decisions."""
+    result: dict[str, Any] = {
+        "metrics": {},
+        "alarm_rate": float(predictions.mean()),
+        "false_alarm_rate": None,
+    }
+    if labels is None:
+        return result
+    result["metrics"] = evaluate_scores(labels, scores, predictions)
+    normal = np.asarray(labels) == 0
+    if normal.any():
+        result["false_alarm_rate"] = float(predictions[normal].mean())
+    return result
