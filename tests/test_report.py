@@ -159,8 +159,8 @@ class TestPublished:
     def test_psm_numbers_stand_beside_ours_with_their_source(self):
         text = run_markdown(summary(0.5, name="psm"))
         for row in PSM:
-            assert f"{row.value:.3f}" in text and row.source in text
-        assert "TAB benchmark" not in run_markdown(summary(0.5, name="smd"))
+            assert f"| {row.value:.4g} |" in text and row.source in text
+        assert "(TAB)" not in run_markdown(summary(0.5, name="smd"))
 
     def test_too_good_a_result_asks_for_an_audit(self):
         assert "audit" in run_markdown(summary(0.9, name="psm"))
@@ -182,6 +182,11 @@ class TestTerminal:
         tail = format_result(summary()).split("\n\n")[-1]
         for name in ("report.md", "results_summary.json", "scores.csv", "figures/", "model/"):
             assert f"/somewhere/out/{name}" in tail
+
+    def test_published_numbers_fit_too(self):
+        text = format_result(summary(0.9, name="psm"))
+        assert "TranAD" in text and "audit" in text
+        assert max(map(len, text.splitlines())) <= 100
 
     def test_notes_are_loud(self):
         result = summary()

@@ -37,7 +37,10 @@ def format_result(result: dict[str, Any]) -> str:
     parts.append(rates_text(result["methods"]))
     parts.append(_window_level(result["window_level"]))
     if published_rows(data["name"]):
-        parts.append("Published:\n" + published_text(data["name"], result["methods"]))
+        parts.append(
+            "Published, without point adjustment (see the notes on the data, if any):\n"
+            + published_text(data["name"], result["methods"])
+        )
         parts.append(_wrapped(audit_warning(data["name"], result["methods"])))
     parts.append(_wrapped(headline(result).replace("**", "")))
     parts.append(_where_files_lie(result))

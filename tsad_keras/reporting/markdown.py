@@ -125,7 +125,11 @@ def comparison_markdown(dataset_name: str, rows: list[dict[str, Any]]) -> str:
     if not table:
         return ""
     warning = audit_warning(dataset_name, rows)
-    return "**Published numbers**\n\n" + table + (f"\n\n> **{warning}**" if warning else "")
+    intro = (
+        "**Published numbers**, without point adjustment, on the published data; to be compared "
+        "only if the notes on the data say nothing else.\n\n"
+    )
+    return intro + table + (f"\n\n> **{warning}**" if warning else "")
 
 
 def settings_markdown(summary: Summary) -> str:

@@ -22,9 +22,9 @@ def best_and_worst_stretch(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """The stretches where the alarms tell events from normal time best, and where they err most.
 
-    Best: among the stretches with normal and anomalous time steps, the highest share of alarmed
-    anomalous steps minus share of alarmed normal steps; of equals the one with the most events,
-    then with the most anomalous steps, then the first. Without such a stretch, the one with the
+    Best: among the stretches with anomalous time steps and at least a quarter of normal ones, the
+    highest share of alarmed anomalous steps minus share of alarmed normal steps; of equals the one
+    with the most events, then with the most anomalous steps, then the first. Without such a stretch, the one with the
     fewest wrong decisions. Worst: the most wrong decisions, missed or falsely alarmed, of equals
     the first.
 
@@ -47,7 +47,7 @@ def best_and_worst_stretch(
     anomalous = _sums(labels, length)
     found, false = _sums(labels & predictions, length), _sums(predictions & ~labels, length)
     begins = _sums(np.diff(labels, prepend=False) & labels, length)
-    is_mixed = (anomalous > 0) & (anomalous < length)
+    is_mixed = (anomalous > 0) & (anomalous <= 0.75 * length)
     separation = found / np.maximum(anomalous, 1) - false / np.maximum(length - anomalous, 1)
     if is_mixed.any():
         rank = np.lexsort((anomalous, begins, np.where(is_mixed, separation, -np.inf)))
