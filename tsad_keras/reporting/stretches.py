@@ -24,9 +24,9 @@ def best_and_worst_stretch(
 
     Best: among the stretches with anomalous time steps and at least a quarter of normal ones, the
     highest share of alarmed anomalous steps minus share of alarmed normal steps; of equals the one
-    with the most events, then with the most anomalous steps, then the first. Without such a stretch, the one with the
-    fewest wrong decisions. Worst: the most wrong decisions, missed or falsely alarmed, of equals
-    the first.
+    with the most events, then with the most anomalous steps, then the first. Without such a
+    stretch, the one with the fewest wrong decisions. Worst: the most wrong decisions, missed or
+    falsely alarmed, of equals the first.
 
     Args:
         labels: `(num_timesteps,)` 0/1.
