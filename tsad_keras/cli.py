@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import difflib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from tsad_keras.config import PRESETS, Config, choices, field_type
@@ -17,6 +19,14 @@ from tsad_keras.version import __version__
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+_AFTER_INTERRUPT = {
+    "train": "the same command goes on from the last checkpoint, if there is one",
+    "score": "nothing was written; run it again",
+    "evaluate": "nothing was written; run it again",
+    "reproduce": "the same command goes on from the last checkpoint, if there is one",
+    "download": "the same command goes on where it stopped",
+}
 
 _EPILOG = """\
 examples:
@@ -40,27 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # TensorFlow reads this when it is imported; its start-up notes are not for the user.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    parsed = build_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.WARNING if parsed.quiet else logging.INFO,
-        format="%(levelname)s: %(message)s" if parsed.quiet else "%(message)s",
-    )
-    from tsad_keras import commands
+    parsed, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        parsed.parser.refuse(unknown[0])
+    with _console_log(parsed.quiet):
+        try:
+            from tsad_keras import commands
 
-    try:
-        getattr(commands, parsed.command)(parsed)
-        sys.stdout.flush()
-    except InputError as error:
-        return _fail(parsed.command, " ".join(str(error).split()))
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return _fail(parsed.command, f"{error}; check the path, its permissions and the free space")
-    except KeyboardInterrupt:
-        _fail(parsed.command, "interrupted; the same command goes on from the last checkpoint")
-        return EXIT_INTERRUPTED
+            getattr(commands, parsed.command)(parsed)
+            if sys.stdout is not None:  # None: closed by the caller
+                sys.stdout.flush()
+        except InputError as error:
+            return _fail(parsed.command, str(error))
+        except BrokenPipeError:
+            _silence_output()  # its reader went away (`| head`); there is nobody left to tell
+            return 0
+        except OSError as error:
+            _silence_output()
+            return _fail(
+                parsed.command, f"{error}; check the path, its permissions and the free space"
+            )
+        except MemoryError as error:
+            return _fail(parsed.command, f"out of memory ({error}); use smaller settings or data")
+        except KeyboardInterrupt:
+            _fail(parsed.command, f"interrupted; {_AFTER_INTERRUPT[parsed.command]}")
+            return EXIT_INTERRUPTED
     return 0
 
 
@@ -87,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--quiet", action="store_true", help="no progress bars, only warnings and the result"
         )
+        command.set_defaults(parser=command)
     return parser
 
 
@@ -94,12 +109,51 @@ class _Parser(argparse.ArgumentParser):
     """One line for each mistake, like all other mistakes."""
 
     def error(self, message: str) -> NoReturn:
+        message = " ".join(message.split())
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+    def refuse(self, word: str) -> NoReturn:
+        """Ends the program because of a word that no argument takes."""
+        if not word.startswith("-"):
+            self.error(f"unexpected word {word!r}, expected flags only")
+        name = word.partition("=")[0]
+        near = difflib.get_close_matches(name, self._option_string_actions, n=1)
+        self.error(f"unknown flag {name}, expected {near[0] if near else 'another'}")
+
+
+@contextlib.contextmanager
+def _console_log(quiet: bool) -> Iterator[None]:
+    """Shows the package's log while a command runs: notes as output, warnings as errors."""
+    logger = logging.getLogger("tsad_keras")
+    before = logger.level
+    notes, warnings = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    notes.addFilter(lambda record: record.levelno < logging.WARNING)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    for handler in (notes, warnings):
+        handler.handleError = lambda record: None  # a closed pipe is found at the last print
+        logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        for handler in (notes, warnings):
+            logger.removeHandler(handler)
 
 
 def _fail(command: str, message: str) -> int:
-    print(f"tsad-keras {command}: error: {message}", file=sys.stderr)
+    print(f"tsad-keras {command}: error: {' '.join(message.split())}", file=sys.stderr)
     return EXIT_BAD_INPUT
+
+
+def _silence_output() -> None:
+    """Drops output that cannot be written: it would fail once more when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -181,13 +235,27 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         elif choices(field.name):
             options["choices"] = choices(field.name)
         else:
-            options["type"] = hint
+            options["type"] = _whole_number if hint is int else _number
             options["metavar"] = "N" if hint is int else "X"
         group.add_argument(flag, help=f"default {field.default}", **options)
 
 
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} came, expected a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} came, expected a number") from None
+
+
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _whole_number(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} came, expected 1 or more")
     return value

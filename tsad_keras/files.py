@@ -21,43 +21,74 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     """Opens a temporary file beside `path` and renames it over `path` when the block succeeds.
 
     Args:
-        path: Where the file shall appear; missing parent folders are created.
+        path: Where the file shall appear; missing parent folders are created. A symbolic link
+            stays one and its target is replaced; a pipe or a device is written to directly.
         mode: `"w"` for UTF-8 text or `"wb"` for bytes.
 
     Yields:
-        The open file object. If the block raises, `path` is left as it was.
+        The open file object. If the block raises, `path` is left as it was, and folders that were
+        made for it are gone again.
 
     Raises:
         InputError: If the folder cannot be written to or the disk is full.
     """
     path = Path(path)
-    temporary = None
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise InputError(f"{path} is a folder, expected a file name; choose another path")
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-        with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; give the result the permissions any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-        temporary = None
+        if is_stream(path):
+            with path.open(mode, encoding=encoding, newline=newline) as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))
+        with made_folder(target.parent), _temporary_beside(target) as (descriptor, temporary):
+            with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes private files; give the result what any new file would have.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
+    except BrokenPipeError:
+        raise  # nobody reads on: not the fault of the path
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose a folder "
             "you may write to"
         ) from error
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe or a device, which cannot be replaced by a whole new file."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder for a block; if the block raises, what was made and is empty goes away."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # not empty: somebody else uses it
+            for made in missing:
+                made.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[tuple[int, Path]]:
+    """Makes an empty file in the same folder and removes it, unless it has been renamed."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        yield descriptor, temporary
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

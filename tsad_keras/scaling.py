@@ -48,7 +48,7 @@ class Scaler:
             self.
 
         Raises:
-            InputError: If a feature has no value at all.
+            InputError: If a feature has no value at all, or values beyond about 1e150.
         """
         count = sum((~np.isnan(values)).sum(axis=0) for values in series)
         if np.any(count == 0):
@@ -57,10 +57,17 @@ class Scaler:
                 f"feature number {column + 1} has no value in the training part; "
                 "remove that column or add rows in which it has values"
             )
-        mean = sum(np.nansum(values, axis=0) for values in series) / count
-        # Two passes, because sum(x^2) - n mean^2 loses all digits of large counters.
-        variance = sum(np.nansum((values - mean) ** 2, axis=0) for values in series) / count
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            mean = sum(np.nansum(values, axis=0) for values in series) / count
+            # Two passes, because sum(x^2) - n mean^2 loses all digits of large counters.
+            variance = sum(np.nansum((values - mean) ** 2, axis=0) for values in series) / count
         scale = np.sqrt(variance)
+        if not np.all(np.isfinite(scale)):
+            column = int(np.flatnonzero(~np.isfinite(scale))[0])
+            raise InputError(
+                f"feature number {column + 1} has values too large for their variance, expected "
+                "less than about 1e150; use another unit"
+            )
         # Not by the scale: rounding of the sums would hide a counter near 1e12 that varies by 1.
         low = np.min([np.fmin.reduce(v, axis=0, initial=np.inf) for v in series], axis=0)
         high = np.max([np.fmax.reduce(v, axis=0, initial=-np.inf) for v in series], axis=0)
@@ -81,7 +88,8 @@ class Scaler:
             `(num_timesteps, num_features)` float32 z-scores without NaN.
         """
         filled = fill_missing(values, state)
-        scaled = (filled - self.mean_) / self.scale_
+        with np.errstate(over="ignore"):  # infinite is cut like any large value
+            scaled = (filled - self.mean_) / self.scale_
         np.nan_to_num(scaled, copy=False, nan=0.0)
         return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
 

@@ -18,7 +18,7 @@ from tsad_keras.persistence import read_bundle, write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import CausalSmoother, PointScorer, combine_scores, iterate_points
 from tsad_keras.thresholds import choose_threshold
-from tsad_keras.training import Checkpoint, History
+from tsad_keras.training import Checkpoint, History, TrainingDivergedError
 from tsad_keras.windows import gather_windows, window_starts
 
 
@@ -104,16 +104,19 @@ class ContrastiveGANDetector:
         Raises:
             InputError: If the data is too short, has infinite values, a feature without any value,
                 or no feature that varies.
-            TrainingDivergedError: If a loss is no longer finite.
+            TrainingDivergedError: If a loss is no longer finite. After a first good epoch the
+                detector is fitted all the same, with the weights of its best epoch.
         """
         config = self.config
+        self.threshold_ = None  # not fitted until all below has gone well
         series, names = as_series_list(X)
-        self.feature_names_ = check_names(feature_names or names, series[0].shape[1])
+        names = names if feature_names is None else feature_names
+        self.feature_names_ = check_names(names, series[0].shape[1])
         train, validation = fitting.split_train_validation(
             series, config.window_size, config.validation_fraction
         )
+        fitting.check_varies(train, self.feature_names_)
         self.scaler_ = Scaler(config.clip).fit(train)
-        fitting.check_varies(train)
         self._checkpoint = None
         if checkpoint_path is not None:
             self._checkpoint = Checkpoint(checkpoint_path, fitting.fingerprint(config, series))
@@ -124,18 +127,27 @@ class ContrastiveGANDetector:
             if len(part)
         ]
         self._set_networks(build_networks(config, len(self.feature_names_)))
-        trainer = fitting.train_networks(
-            config,
-            self.networks_,
-            scaled_train,
-            scaled_validation,
-            checkpoint=self._checkpoint,
-            history=History(history_path, tensorboard_dir),
-            show_progress=verbose,
-        )
-        self.history_, self.best_epoch_ = trainer.history.rows, trainer.best_epoch_
+        history = History(history_path, tensorboard_dir)
+        diverged = None
+        try:
+            self.best_epoch_ = fitting.train_networks(
+                config,
+                self.networks_,
+                scaled_train,
+                scaled_validation,
+                checkpoint=self._checkpoint,
+                history=history,
+                show_progress=verbose,
+            ).best_epoch_
+        except TrainingDivergedError as error:
+            if not error.best_epoch:
+                raise
+            diverged, self.best_epoch_ = error, error.best_epoch
+        self.history_ = history.rows
         self._calibrate(scaled_train)
         self._choose_thresholds(scaled_validation)
+        if diverged is not None:
+            raise diverged
         return self
 
     def discard_checkpoint(self) -> None:
@@ -231,7 +243,10 @@ class ContrastiveGANDetector:
         Returns:
             Starts and scores, `(num_windows,)` each. Alarm: score >= `window_threshold_`.
         """
-        (values,) = self._check(X)
+        series = self._check(X)
+        if len(series) > 1:
+            raise InputError(f"{len(series)} series came, expected one series; call once for each")
+        values = series[0]
         starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
         return starts, self._score_starts(self.scaler_.transform(values), starts)
 
@@ -245,10 +260,11 @@ class ContrastiveGANDetector:
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows.
         """
+        series = self._check(X)
         outputs = compile_window_outputs(self.networks_, with_realism=True)
         pieces = [
             piece
-            for values in self._check(X)
+            for values in series
             for piece in iterate_points(
                 self._point_scorer(outputs), [self.scaler_.transform(values)]
             )

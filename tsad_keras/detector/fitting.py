@@ -66,14 +66,26 @@ def split_train_validation(
     return train, validation
 
 
-def check_varies(train: Sequence[np.ndarray]) -> None:
-    """Raises `InputError` if no feature varies in the training part; NaN do not count."""
-    low = np.min([np.nanmin(values, axis=0, initial=np.inf) for values in train], axis=0)
-    high = np.max([np.nanmax(values, axis=0, initial=-np.inf) for values in train], axis=0)
+def check_varies(train: Sequence[np.ndarray], feature_names: Sequence[str]) -> None:
+    """Refuses training parts that nothing can be learnt from; NaN do not count.
+
+    Raises:
+        InputError: If a feature has no value, or none of them varies.
+    """
+    low = np.min([np.fmin.reduce(values, axis=0, initial=np.inf) for values in train], axis=0)
+    high = np.max([np.fmax.reduce(values, axis=0, initial=-np.inf) for values in train], axis=0)
+    empty = np.flatnonzero(low > high)
+    if empty.size:
+        raise InputError(
+            f"feature {feature_names[empty[0]]!r} has no value in the part of the series that is "
+            "trained on (all but the tail, which is kept for validation), expected some; fill or "
+            "remove the column, or use more rows"
+        )
     if np.all(low >= high):
         raise InputError(
-            "every feature is constant in the training part, expected at least one that varies; "
-            "check the columns"
+            "every feature is constant in the part of the series that is trained on (all but the "
+            "tail, which is kept for validation), expected at least one that varies; check the "
+            "columns"
         )
 
 

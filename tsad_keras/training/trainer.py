@@ -30,7 +30,13 @@ _LOSS_NAMES = (
 
 
 class TrainingDivergedError(InputError):
-    """A loss became NaN or infinite; the networks hold the last good weights."""
+    """A loss became NaN or infinite; the networks hold the last good weights.
+
+    Attributes:
+        best_epoch: The epoch of those weights; 0 = the untrained ones.
+    """
+
+    best_epoch = 0
 
 
 @dataclasses.dataclass
@@ -214,10 +220,12 @@ class Trainer:
         self._set_weights(self._best_weights)
         epoch = (state.step - 1) // self.steps_per_epoch + 1
         kept = f"epoch {state.best_epoch}" if state.best_epoch else "the start"
-        raise TrainingDivergedError(
+        error = TrainingDivergedError(
             f"{name} became {value} in epoch {epoch}, step {state.step}; training stopped with the "
             f"weights of {kept}; lower learning_rate or gradient_clip_norm, and train again"
         )
+        error.best_epoch = state.best_epoch
+        raise error
 
     def _weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self._network_variables()]

@@ -1,0 +1,181 @@
+"""What each command does. Heavy packages are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from tsad_keras.commands import sources
+from tsad_keras.commands.places import check_folder, check_output, claimed_folder
+from tsad_keras.errors import InputError
+from tsad_keras.files import atomic_write, is_stream, write_json
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Trains on files or on a dataset's training part and saves the model."""
+    config = sources.read_config(arguments)
+    folder = Path(arguments.model_dir)
+    check_folder(folder)
+    series, feature_names = sources.training_series(arguments)
+    with _quiet_start():
+        from tsad_keras.detector import ContrastiveGANDetector
+        from tsad_keras.training import TrainingDivergedError
+
+    detector = ContrastiveGANDetector.from_config(config)
+    with claimed_folder(folder):
+        try:
+            detector.fit(
+                series,
+                feature_names=feature_names,
+                verbose=not arguments.quiet,
+                checkpoint_path=folder / "checkpoint.npz",
+                history_path=folder / "history.csv",
+                tensorboard_dir=arguments.tensorboard_dir,
+            )
+        except TrainingDivergedError as error:
+            if not error.best_epoch:
+                raise InputError(f"{error}; no model was saved") from error
+            detector.save(folder)
+            raise InputError(f"{error}; the model with those weights is in {folder}") from error
+        detector.save(folder)
+        detector.discard_checkpoint()
+    print(
+        f"trained on {len(series)} series with {sum(map(len, series))} rows and "
+        f"{len(feature_names)} features; best epoch {detector.best_epoch_} of "
+        f"{len(detector.history_)}; threshold {detector.threshold_:.6g} for an expected "
+        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}\nmodel: {folder}"
+    )
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Scores a file in chunks, or a dataset's test part, into a CSV file."""
+    output = Path(arguments.output)
+    check_output(output, [arguments.input])
+    if is_stream(output):  # it may be standard output: nothing but scores may go there
+        logging.getLogger("tsad_keras").setLevel(logging.WARNING)
+    with _quiet_start():
+        from tsad_keras.detector import load_detector
+
+    detector = load_detector(arguments.model_dir)
+    pending: list[np.ndarray] = []  # times whose scores are not final yet
+    pieces = sources.score_pieces(arguments, detector.feature_names_, pending)
+    num_rows = num_alarms = 0
+    with atomic_write(output) as file:
+        file.write("time,anomaly_score,is_anomaly\n")
+        for contributions in detector.iterate_explained(pieces):
+            scores = contributions.sum(axis=1)
+            alarms = scores >= detector.threshold_
+            _write_scores(file, _take(pending, len(scores)), scores, alarms)
+            num_rows += len(scores)
+            num_alarms += int(alarms.sum())
+    print(
+        f"{num_rows} time steps, {num_alarms} alarms ({num_alarms / num_rows:.2%}): {output}",
+        file=sys.stderr if is_stream(output) else sys.stdout,
+    )
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Judges a score file against labels."""
+    from tsad_keras.evaluation import always_alarm_f1_score, evaluate_scores
+
+    if arguments.output:
+        check_output(Path(arguments.output), [arguments.scores, arguments.labels])
+    times, scores, predictions = sources.read_scores(Path(arguments.scores))
+    labels = sources.read_labels(arguments, len(scores), times)
+    metrics = evaluate_scores(labels, scores, predictions)
+    metrics["always_alarm_f1_score"] = always_alarm_f1_score(labels)
+    if arguments.output:
+        write_json(arguments.output, metrics)
+    for name, value in metrics.items():
+        remark = "  (inflated: one hit counts a whole event)" if "point_adjusted" in name else ""
+        remark = "  (oracle threshold)" + remark if name.startswith("best_") else remark
+        print(f"{name:<32} {value:.4f}{remark}")
+
+
+def reproduce(arguments: argparse.Namespace) -> None:
+    """Trains, scores, evaluates against baselines and reports."""
+    config = sources.read_config(arguments)
+    name = arguments.name
+    folder = Path(arguments.output or f"runs/{name}")
+    dataset = sources.own_files(arguments)
+    sources.check_source(arguments, None if dataset is not None else name)
+    entities = sources.chosen_entities(arguments) if dataset is None else None
+    check_folder(folder)
+    with _quiet_start():
+        from tsad_keras import benchmark, report
+
+    common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
+    if dataset is not None:
+        result = benchmark.reproduce_entity(dataset, config, folder, **common)
+    else:
+        options = sources.column_options(arguments) if name == "own" else {}
+        result = benchmark.reproduce(
+            name,
+            entities,
+            config=config,
+            output_dir=folder,
+            data_dir=arguments.data_dir,
+            data_options=options,
+            **common,
+        )
+    report.print_table(result)
+
+
+def download(arguments: argparse.Namespace) -> None:
+    """Fetches a published dataset."""
+    from tsad_keras.datasets.download import download as fetch
+
+    paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
+    print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Keeps TensorFlow's start-up notes off standard error, which are none of the user's business.
+
+    They come from native code before its log level is read, so only the file descriptor helps.
+    """
+    try:
+        saved = os.dup(2)
+    except OSError:  # standard error is closed
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
+    """Removes and returns the first `count` times."""
+    parts = []
+    while count:
+        head = pending.pop(0)
+        parts.append(head[:count])
+        if len(head) > count:
+            pending.insert(0, head[count:])
+        count -= len(parts[-1])
+    return np.concatenate(parts)
+
+
+def _write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
+    from tsad_keras.datasets.table_cells import show_time
+
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows(
+        (show_time(time), f"{value:.9g}", int(alarm))
+        for time, value, alarm in zip(times, scores, alarms, strict=True)
+    )
