@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--num-test", type=int, default=NUM_TEST, help="rows, without --labels (%(default)s)"
     )
     parser.add_argument(
-        "--keep-trend", action="store_true", help="leave the trend in, so that test drifts away"
+        "--keep-trend", action="store_true", help="leave the trend in: normal test rows drift away"
     )
     parsed = parser.parse_args(arguments)
     try:
