@@ -40,6 +40,6 @@ STATISTIC_MEANINGS = (
 
 STRETCH_MEANING = (
     "Best stretch: among those with anomalous time steps and at least a quarter of normal ones, "
-    "the highest share of alarmed anomalous steps minus share of alarmed normal steps. Worst stretch: "
-    "the most wrong decisions, missed or falsely alarmed."
+    "the highest share of alarmed anomalous steps minus share of alarmed normal steps. Worst "
+    "stretch: the most wrong decisions, missed or falsely alarmed."
 )
