@@ -68,6 +68,7 @@ def build_networks(config: Config, num_features: int) -> Networks:
                 patch_size=config.patch_size,
                 discriminator_dim=config.discriminator_dim,
                 discriminator_layers=config.discriminator_layers,
+                discriminator_dropout=config.discriminator_dropout,
             ),
             projection_head=build_projection_head(
                 config.hidden_dim if from_encoder else config.discriminator_dim,

@@ -15,6 +15,7 @@ def build_discriminator(
     patch_size: int = 5,
     discriminator_dim: int = 128,
     discriminator_layers: int = 2,
+    discriminator_dropout: float = 0.0,
     name: str = "discriminator",
 ) -> keras.Model:
     """Builds the discriminator.
@@ -28,6 +29,7 @@ def build_discriminator(
         patch_size: Time steps that the first layer sees at once; divides `window_size`.
         discriminator_dim: Width of the hidden layers.
         discriminator_layers: Hidden layers, 2 or more.
+        discriminator_dropout: Dropout rate behind every hidden layer while training.
         name: Name of the model.
 
     Returns:
@@ -45,9 +47,11 @@ def build_discriminator(
     # --- feature layers, shared over time ---
     hidden = PatchEmbedding(patch_size, discriminator_dim, name="patch_embedding")(windows)
     hidden = layers.LeakyReLU(negative_slope=0.2, name="activation_0")(hidden)
+    hidden = layers.Dropout(discriminator_dropout, name="dropout_0")(hidden)
     for index in range(1, discriminator_layers - 1):
         hidden = layers.Dense(discriminator_dim, name=f"hidden_{index}")(hidden)
         hidden = layers.LeakyReLU(negative_slope=0.2, name=f"activation_{index}")(hidden)
+        hidden = layers.Dropout(discriminator_dropout, name=f"dropout_{index}")(hidden)
 
     # --- over the window ---
     average = layers.GlobalAveragePooling1D(name="average")(hidden)
@@ -55,7 +59,8 @@ def build_discriminator(
     pooled = layers.Concatenate(name="pooled")([average, maximum])
     features = layers.Dense(discriminator_dim, name="features")(pooled)
     features = layers.LeakyReLU(negative_slope=0.2, name="features_activation")(features)
-    logits = layers.Dense(1, name="logits")(features)
+    dropped = layers.Dropout(discriminator_dropout, name="features_dropout")(features)
+    logits = layers.Dense(1, name="logits")(dropped)
 
     # --- model ---
     return keras.Model(windows, {"logits": logits, "features": features}, name=name)
