@@ -43,7 +43,11 @@ def as_series_list(X: Series) -> tuple[list[np.ndarray], list[str] | None]:
 def as_values(item: Any) -> np.ndarray:
     """Checks one series and returns it as `(num_timesteps, num_features)` float64."""
     try:
-        values = np.asarray(item, dtype=np.float64)
+        if isinstance(item, pd.DataFrame):
+            _check_types(item)
+            item = item.to_numpy(dtype=np.float64, na_value=np.nan)
+        # One order in memory, because sums over another one differ in their last bits.
+        values = np.ascontiguousarray(item, dtype=np.float64) if np.ndim(item) else np.asarray(item)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"the series has values that are no numbers ({error}); pass numeric columns only"
@@ -62,7 +66,18 @@ def as_values(item: Any) -> np.ndarray:
     return values
 
 
+def _check_types(frame: pd.DataFrame) -> None:
+    """Refuses times and texts, which NumPy would turn into numbers where it can."""
+    for name, dtype in frame.dtypes.items():
+        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype)):
+            raise InputError(
+                f"column {str(name)!r} is of type {dtype}, expected numbers; pass numeric columns "
+                "only"
+            )
+
+
 def check_names(names: Sequence[str] | None, num_features: int) -> tuple[str, ...]:
+    """Returns the names as a tuple, `feature_0 ...` if there are none."""
     if names is None:
         return tuple(f"feature_{index}" for index in range(num_features))
     if len(names) != num_features:
