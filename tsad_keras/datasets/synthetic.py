@@ -2,7 +2,7 @@
 
 One row is one minute. With t in minutes and noise e ~ N(0, 1), feature j is
 
-    load_k(t) = a_k sin(2 pi t / 1440 + p_k) + b_k sin(4 pi t / 1440 + q_k) + 0.4 u_k(t)
+    load_k(t) = a_k sin(2 pi t / 1440 + p_k) + b_k sin(4 pi t / 1440 + q_k) + 0.4 tanh(u_k(t))
     s_j(t)    = sum_k w_kj load_k(t - lag_j)
     x_j(t)    = base_j + scale_j (f_j(s_j(t)) + c_j t / 1440 + sigma_j e_j(t))
 
@@ -18,10 +18,14 @@ Anomalies act on 10 to 50 % of the features, drawn at random. The others go on a
 anomaly also breaks the usual relation of its features to the rest. In units of scale_j sigma_j,
 with A_j drawn for each feature and tau = t - start:
 
-    spike            x_j + A_j sum_m exp(-(t - t_m) / 3),  t_m every 6 to 14 rows    A in [5, 10]
-    drop             x_j - A_j (1 - 0.7 phase(tau)),  a fall and a slow recovery     A in [3, 8]
-    level_shift      x_j + s_j A_j,  the sign s_j drawn for each feature             A in [3, 6]
-    variance_change  noise times A_j                                                 A in [2.5, 5]
+    spike            x_j + A_j sum_m exp(-(t - t_m) / 3),  t_m every 6 to 14 rows    A in [6, 12]
+    drop             x_j - A_j (1 - 0.7 phase(tau)),  a fall and a slow recovery     A in [4, 9]
+    level_shift      x_j + s_j A_j,  the sign s_j drawn for each feature             A in [3.5, 7]
+    variance_change  noise times A_j                                                 A in [3, 6]
+
+Difficulty: Isolation Forest reaches a window-level F1 of 0.51 (best threshold, mean of seeds 0 to
+5); for the set that this one is modelled on, about 0.65 is published. The tanh keeps the loads of
+the test part within what the training part has shown.
 
 Layout of the segments: their borders lie on a grid of `segment_grid` rows (50, the published
 stride), each is 1 to 3 cells long and 2 on average, and at least 2 normal cells lie between two of
@@ -43,10 +47,10 @@ from tsad_keras.errors import InputError
 
 KINDS = ("spike", "drop", "level_shift", "variance_change")
 AMPLITUDES = {  # in noise standard deviations of each feature
-    "spike": (5.0, 10.0),
-    "drop": (3.0, 8.0),
-    "level_shift": (3.0, 6.0),
-    "variance_change": (2.5, 5.0),
+    "spike": (6.0, 12.0),
+    "drop": (4.0, 9.0),
+    "level_shift": (3.5, 7.0),
+    "variance_change": (3.0, 6.0),
 }
 MINUTES_A_DAY = 1440
 NUM_LOADS = 5
@@ -194,7 +198,7 @@ def _loads(
     slow = pd.DataFrame(drive).ewm(alpha=alpha, adjust=False).mean().to_numpy()[BURN_IN:]
     slow = slow / np.sqrt(alpha / (2 - alpha))
     cycle = daily * np.sin(angle + phases[0]) + harmonic * np.sin(2 * angle + phases[1])
-    return cycle + 0.4 * slow
+    return cycle + 0.4 * np.tanh(slow)
 
 
 def _draw_segments(
