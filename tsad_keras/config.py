@@ -193,6 +193,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "realism_weight": 1.0,
         "calibrate": False,
         "smoothing_span": 1,
+        "false_alarm_rate": 1e-4,  # own: the risk that POT's authors use (Siffer et al., KDD 2017)
     },
 }
 
