@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -83,12 +85,36 @@ def made_folder(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_beside(path: Path) -> Iterator[tuple[int, Path]]:
     """Makes an empty file in the same folder and removes it, unless it has been renamed."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    _remove_abandoned(path)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
+        _try_lock(descriptor)
         yield descriptor, temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes temporary files that killed processes left: nobody writes to them, nobody locks them.
+
+    A lock ends with its process. The age spares a file that is just being made or renamed.
+    """
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError), temporary.open("rb") as file:
+            if time.time() - temporary.stat().st_mtime > 5 and _try_lock(file.fileno()):
+                temporary.unlink()
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether the file is locked now, for this process and until it is closed."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # no POSIX system, no locks here, or another process has it
+        return False
+    return True
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

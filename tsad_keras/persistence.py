@@ -50,7 +50,7 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         arrays, header = read_arrays(path)
         format_version = header["format_version"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"the model file {path} is damaged ({error}); train again or restore it"
         ) from error

@@ -134,6 +134,7 @@ def download(arguments: argparse.Namespace) -> None:
     """Fetches a published dataset."""
     from tsad_keras.datasets.download import download as fetch
 
+    check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
 
@@ -153,6 +154,9 @@ def _quiet_start() -> Iterator[None]:
     try:
         os.dup2(null, 2)
         yield
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # says, too, that there is no graphics card
     finally:
         os.dup2(saved, 2)
         os.close(saved)

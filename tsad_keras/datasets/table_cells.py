@@ -205,10 +205,13 @@ def check_increasing(
 def show_time(time: Any) -> str:
     """Returns a time as text: numbers without a needless `.0`, dates in ISO 8601.
 
+    Dates always have a time of day, so that a column of them has one form.
+
     Example:
-        >>> show_time(np.datetime64("2021-01-31T00:05:00.000")), show_time(np.float64(7))
-        ('2021-01-31T00:05', '7')
+        >>> show_time(np.datetime64("2021-01-31T00:00:00.000")), show_time(np.float64(7))
+        ('2021-01-31T00:00', '7')
     """
     if isinstance(time, np.datetime64):
-        return str(np.datetime_as_string(time, unit="auto"))
+        text = str(np.datetime_as_string(time, unit="auto"))
+        return text if "T" in text else f"{text}T00:00"
     return str(int(time)) if float(time).is_integer() else str(float(time))

@@ -390,6 +390,9 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
         detector.scaler_ = Scaler(detector.config.clip)
         detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
         detector.error_scale_ = arrays["error_scale"]
+        for name in ("mean", "scale", "error_scale"):
+            if arrays[name].shape != (len(detector.feature_names_),):
+                raise ValueError(f"{name} has shape {arrays[name].shape}")
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
         detector._set_networks(networks)
