@@ -53,3 +53,13 @@ def tiny_detector(tiny_config):
 
     detector = ContrastiveGANDetector(**tiny_config, score_mode="combined", seed=5)
     return detector.fit(_make_series(), verbose=False)
+
+
+@pytest.fixture
+def eagerly():
+    """Runs tf.functions without tracing them first, which takes longer than a few steps do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -7,7 +7,6 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from tsad_keras import ContrastiveGANDetector, load_detector
 from tsad_keras.errors import InputError
@@ -28,19 +27,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though")  # tf.data stays a
 
 
 @pytest.fixture
-def fit_quickly(tiny_config):
-    """Function: fits a detector for a step or two on what it is given.
-
-    Steps run without being traced first, which takes longer than two steps do.
-    """
+def fit_quickly(tiny_config, eagerly):
+    """Function: fits a detector for a step or two on what it is given."""
 
     def fit(X, feature_names=None, **settings):
         config = {**tiny_config, "epochs": 1, "steps_per_epoch": 2, **settings}
         return ContrastiveGANDetector(**config).fit(X, feature_names=feature_names, verbose=False)
 
-    tf.config.run_functions_eagerly(True)
-    yield fit
-    tf.config.run_functions_eagerly(False)
+    return fit
 
 
 # --- no leakage ----------------------------------------------------------------------------------
@@ -401,6 +395,7 @@ def test_the_threshold_is_that_of_the_rule_on_the_validation_part(fit_quickly, m
     assert ((validation >= detector.threshold_).mean()) == pytest.approx(0.1, abs=0.01)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_hybrid_preset_from_end_to_end(tiny_config, make_series, tmp_path):
     small = {**tiny_config, "patch_size": 1, "stride": 5, "epochs": 2, "num_layers": 2}
     detector = ContrastiveGANDetector(preset="hybrid", **small)
@@ -434,6 +429,7 @@ def test_global_random_states_are_left_alone(fit_quickly, make_series):
     assert fingerprint(fit_quickly(make_series(), dropout=0.2, seed=1)) != fingerprint(detector)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_history_file_has_a_line_an_epoch(tiny_config, make_series, tmp_path):
     path = tmp_path / "history.csv"
     detector = ContrastiveGANDetector(**tiny_config)

@@ -9,14 +9,6 @@ from tsad_keras import losses
 pytestmark = pytest.mark.filterwarnings("ignore:Even though")  # tf.data stays a graph, as it may
 
 
-@pytest.fixture
-def eagerly():
-    """Runs steps without tracing them first, which takes longer than two steps do."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def first_batch(bench):
     return next(iter(bench.batches()))
 
