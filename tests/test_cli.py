@@ -48,6 +48,7 @@ MISTAKES = {
     "train --model-dir m --dataset synthetic --time-column t": "--time-column came with the",
     "train --model-dir m --train-file a.csv --entity x": "--entity x came with a file",
     "train --model-dir m --train-file a.csv": "a.csv not found, expected a CSV or Parquet file",
+    "train --model-dir m --dataset smd --tensorboard-dir /proc/no": "cannot write to /proc/no",
     "train --model-dir /proc/m --dataset synthetic": "cannot write to /proc/m",
     "score --model-dir m --output s.csv": "--input --dataset is required",
     "score --model-dir m --input a.csv --output s.csv --chunk-size 0": "0 came, expected 1 or more",

@@ -25,6 +25,8 @@ def train(arguments: argparse.Namespace) -> None:
     config = sources.read_config(arguments)
     folder = Path(arguments.model_dir)
     check_folder(folder)
+    if arguments.tensorboard_dir:
+        check_folder(Path(arguments.tensorboard_dir))
     series, feature_names = sources.training_series(arguments)
     with _quiet_start():
         from tsad_keras.detector import ContrastiveGANDetector
