@@ -69,7 +69,7 @@ def contrastive_loss(
 ) -> tf.Tensor:
     """NT-Xent: each view shall be nearer to the other view of its window than to all others.
 
-    For view i with partner j among 2B views: -log(exp(s_ij / t) / sum of exp(s_ik / t) over k != i),
+    For view i with partner j of 2B views: -log(exp(s_ij / t) / sum of exp(s_ik / t) over k != i),
     with s the cosine similarity and t the temperature; the mean over all 2B views.
 
     Args:
