@@ -11,7 +11,6 @@ from tsad_keras.baselines import (
     PCAErrorBaseline,
     RandomBaseline,
     baselines_for,
-    split_tail,
 )
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
@@ -151,9 +150,3 @@ def test_baselines_take_over_the_detectors_settings():
         assert baseline.clip == 4.0
         assert (baseline.window_size, baseline.validation_fraction) == (20, 0.2)
         assert baseline.false_alarm_rate == 0.01
-
-
-def test_a_short_series_is_not_cut():
-    assert [len(part) for part in split_tail(TRAIN[:39], 0.1, 20)] == [39, 0]
-    assert [len(part) for part in split_tail(TRAIN[:40], 0.1, 20)] == [20, 20]
-    assert [len(part) for part in split_tail(TRAIN, 0.1, 20)] == [1350, 150]

@@ -14,7 +14,7 @@ import pytest
 
 from tsad_keras.baselines import AlwaysAlarmBaseline, L2NormBaseline
 from tsad_keras.benchmark import reproduce, reproduce_entity
-from tsad_keras.benchmark.methods import baseline_result, window_level_result
+from tsad_keras.benchmark.methods import baseline_result, score_detector, window_level_result
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
 from tsad_keras.detector import ContrastiveGANDetector, load_detector
@@ -114,8 +114,21 @@ class TestFolder:
         table = np.genfromtxt(folder / "scores.csv", delimiter=",", skip_header=1)
         np.testing.assert_array_equal(flags, table[:, 2])
 
+    def test_alarm_groups_hold_all_alarms(self, run):
+        result, _ = run
+        assert sum(group["num_alarms"] for group in result["alarm_groups"]) == result["num_alarms"]
+        assert result["num_alarm_groups"] == len(result["alarm_groups"])
+        ends = [group["end"] for group in result["alarm_groups"]]
+        starts = [group["start"] for group in result["alarm_groups"]]
+        assert all(b - a > TINY.window_size // 2 for a, b in zip(ends, starts[1:], strict=False))
+
+    def test_drift_is_told(self, run):
+        result, folder = run
+        assert result["drift"]["mean_shift"] >= 0 and result["drift"]["worst_features"]
+        assert "## Drift" in (folder / "report.md").read_text()
+
     def test_statistics_cover_all_parts(self, run):
-        for name in ("reconstruction_error", "realism"):
+        for name in ("reconstruction_error", "realism", "anomaly_score"):
             parts = run[0]["statistics"][name]
             assert list(parts) == ["train", "validation", "test", "test, normal", "test, anomalous"]
             assert all(math.isfinite(value) for part in parts.values() for value in part.values())
@@ -141,7 +154,9 @@ class TestResuming:
         result = reproduce_entity(dataset, TINY, copied, verbose=False)
         assert result == {**run[0], "folder": str(copied)}
 
-    @pytest.mark.parametrize("change", ["config", "labels", "test", "notes", "file", "json"])
+    @pytest.mark.parametrize(
+        "change", ["config", "labels", "test", "notes", "file", "format", "json"]
+    )
     def test_anything_else_is_and_leaves_no_old_results(self, change, dataset, copied):
         config = TINY
         if change == "config":
@@ -154,6 +169,9 @@ class TestResuming:
             dataset = dataclasses.replace(dataset, notes=("stand-in features",))
         elif change == "file":
             (copied / "scores.csv").unlink()
+        elif change == "format":
+            text = (copied / "results_summary.json").read_text()
+            (copied / "results_summary.json").write_text(text.replace('"format": 2', '"format": 1'))
         else:
             text = (copied / "results_summary.json").read_text()
             (copied / "results_summary.json").write_text(text[: len(text) // 2])
@@ -162,6 +180,20 @@ class TestResuming:
         assert not (copied / "results_summary.json").exists()
         assert not (copied / "report.md").exists()
         assert not list(copied.glob("figures/*.png"))
+
+
+@pytest.mark.parametrize(("learning_rate", "was_resumed"), [(1e-3, True), (1e-4, False)])
+def test_only_a_checkpoint_of_this_training_counts_as_resumed(
+    dataset, tmp_path, learning_rate, was_resumed
+):
+    config = dataclasses.replace(TINY, learning_rate=1e-3)
+    path = tmp_path / "checkpoint.npz"  # left by a training that was killed before it was saved
+    ContrastiveGANDetector.from_config(config).fit(
+        dataset.train, feature_names=dataset.feature_names, verbose=False, checkpoint_path=path
+    )
+    config = dataclasses.replace(config, learning_rate=learning_rate)
+    arguments = (dataset.train, dataset.test, dataset.feature_names, config, tmp_path)
+    assert score_detector(*arguments, verbose=False).was_resumed is was_resumed
 
 
 def test_labels_change_no_method(run, dataset, tmp_path):

@@ -81,6 +81,24 @@ def test_one_step_events_of_a_long_series_are_wide_enough_to_see():
     assert np.ptp(shade) > 80
 
 
+def test_a_single_step_is_shaded_around_its_place():
+    labels = np.zeros(1000, int)
+    labels[600] = 1
+    shade = plot_scores(np.ones(1000), 2.0, labels, labels).axes[0].collections[0]
+    edges = shade.get_paths()[0].vertices[:, 0]
+    assert np.ptp(edges) > 1.9 and (edges.min() + edges.max()) / 2 == pytest.approx(600)
+
+
+def test_rows_have_thousands_separators():
+    scores = np.arange(60_000.0)
+    assert "30,000" in texts(plot_scores(scores, 5.0, scores >= 5))
+
+
+def test_only_panels_with_several_curves_have_a_legend():
+    figure = plot_training_curves(history(3), best_epoch=2)
+    assert [axes.get_legend() is not None for axes in figure.axes] == [True, False, False, False]
+
+
 def test_axis_is_logarithmic_only_where_scores_span_decades():
     flat, steep = np.linspace(1, 2, 500), np.geomspace(1e-3, 1e3, 500)
     assert plot_scores(flat, 1.5, flat > 1.5).axes[0].get_yscale() == "linear"
@@ -132,6 +150,9 @@ def test_alarm_features_sum_up_what_there_is_no_room_for():
     assert grid.shape == (11, 2)
     np.testing.assert_allclose(grid.sum(axis=0), 100)
     assert "20 others, sum" in texts(figure)
+    assert "square-root colour scale" in texts(figure)
+    norm = figure.axes[0].images[0].norm
+    assert norm(0.25 * norm.vmax) == pytest.approx(0.5)
 
 
 def test_distributions_hold_every_time_step_of_every_part():
@@ -143,6 +164,8 @@ def test_distributions_hold_every_time_step_of_every_part():
         steps = heights[1:-1:2]  # the outline has every bin's height twice
         assert steps.sum() == pytest.approx(1.0)
     assert "threshold 2" in texts(figure)
+    for axes in figure.axes:
+        assert axes.get_yscale() == "log" and axes.get_ylim()[0] < 1 / 100 < 1 < axes.get_ylim()[1]
 
 
 def test_constant_and_empty_parts_can_be_drawn(tmp_path):
@@ -177,17 +200,37 @@ class TestStretches:
         labels[0:200] = labels[500:520] = labels[800:890] = 1
         predictions = labels.copy()
         predictions[800:890] = 0  # missed
-        predictions[440:580] = 1  # false alarms around the second event
-        best, worst = best_and_worst_stretch(labels, predictions, 100)
-        assert best == (125, 225)  # a quarter is normal: the event's border, not its inside
-        assert worst[0] <= 800 and worst[1] >= 890
+        predictions[470:550] = 1  # false alarms around the second event
+        best, worst = best_and_worst_stretch(labels, predictions, 300)
+        assert best == (360, 660)
+        assert worst == (695, 995)
+
+    def test_event_is_in_the_middle_and_long_ones_go_before_single_steps(self):
+        labels = np.zeros(2000, int)
+        labels[300] = labels[1000:1060] = labels[1500:1506] = 1
+        predictions = labels.copy()
+        predictions[1000] = 0
+        best, _ = best_and_worst_stretch(labels, predictions, 200)
+        assert best == (930, 1130)
+
+    def test_an_event_longer_than_the_stretch_is_shown_at_its_border(self):
+        labels = np.zeros(2000, int)
+        labels[500:1500] = 1
+        best, worst = best_and_worst_stretch(labels, np.zeros(2000, int), 200)
+        assert worst == best == (400, 600)
+
+    @pytest.mark.parametrize("value", [0, 1])
+    def test_labels_of_one_kind_have_stretches(self, value):
+        labels = np.full(50, value)
+        assert best_and_worst_stretch(labels, 0 * labels, 50) == ((0, 50), (0, 50))
+        assert best_and_worst_stretch(labels, 1 - labels, 20)[0][1] <= 50
 
     def test_false_alarms_alone_can_be_the_worst(self):
         labels, predictions = np.zeros(500, int), np.zeros(500, int)
         predictions[300:330] = 1
         best, worst = best_and_worst_stretch(labels, predictions, 50)
         assert worst[0] <= 300 and worst[1] >= 330
-        assert best == (0, 50)
+        assert best == worst
 
     def test_highest_stays_inside(self):
         scores = np.zeros(100)

@@ -10,7 +10,9 @@ import pytest
 from tsad_keras.config import Config
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.report import format_result, print_table
-from tsad_keras.reporting.alarms import largest_alarms, list_alarms
+from tsad_keras.reporting.aggregate import mean_warnings
+from tsad_keras.reporting.alarms import group_alarms, largest_alarms, list_alarms
+from tsad_keras.reporting.drift import drift_facts, drift_warnings
 from tsad_keras.reporting.facts import (
     data_facts,
     data_fingerprint,
@@ -42,6 +44,7 @@ def method(name: str, value: float, **changes) -> dict:
 def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
     statistics = distributions({"test": np.arange(10.0)}, np.arange(10) > 7)
     feature = {"feature": "cpu|load", "share": 0.75, "value": 99.5, "train_mean": 12.25}
+    shifted = {"feature": "cpu|load", "shift": 0.4, "train_mean": 12.25, "test_mean": 12.65}
     result = {
         "kind": "run",
         "dataset": {
@@ -59,17 +62,22 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
             "num_events": 3,
             "median_event_length": 5.0,
             "notes": [],
+            "is_stand_in": False,
         },
+        "warnings": [],
+        "drift": {"mean_shift": 0.25, "worst_features": [shifted]},
         "seed": 0,
         "methods": [
             method("Random", 0.1, is_floor=True),
-            method("Always alarm", 0.99, is_floor=True),
+            method("Always alarm", 0.65, is_floor=True),
             method("PCA error", 0.7),
             method("Contrastive-GAN detector", ours, is_detector=True),
         ],
         "window_level": None,
         "threshold": {"value": 1.5, "method": "pot", "expected_false_alarm_rate": 0.005},
-        "statistics": {"reconstruction_error": statistics, "realism": statistics},
+        "statistics": dict.fromkeys(
+            ("reconstruction_error", "realism", "anomaly_score"), statistics
+        ),
         "features": [
             {
                 "feature": "cpu|load",
@@ -81,14 +89,16 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
                 "alarm_share": None,
             }
         ],
-        "num_alarms": 1,
-        "alarms": [
+        "num_alarms": 3,
+        "num_alarm_groups": 1,
+        "alarm_groups": [
             {
                 "start": 10,
                 "end": 20,
                 "start_time": "2024-01-01 00:10:00",
                 "end_time": "2024-01-01 00:19:00",
                 "length": 10,
+                "num_alarms": 3,
                 "peak_row": 12,
                 "peak_score": 3.5,
                 "hits_event": False,
@@ -110,8 +120,20 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
 
 class TestMarkdown:
     def test_headline_tells_a_defeat_as_plainly_as_a_win(self):
-        assert "above the best simple method (PCA error" in run_markdown(summary(0.8))
-        assert "**not** above the best simple method (PCA error" in run_markdown(summary(0.6))
+        top = run_markdown(summary(0.8)).split("## Result")[0]
+        assert "VUS-PR **0.800**, above every baseline; the best of these is PCA error" in top
+        top = run_markdown(summary(0.6)).split("## Result")[0]
+        assert "**not** above every baseline; the best of these is PCA error with 0.700" in top
+
+    def test_a_floor_that_is_better_is_a_defeat_too(self):
+        rows = [method("Random", 0.9, is_floor=True), method("Ours", 0.8, is_detector=True)]
+        assert "**not** above every baseline" in run_markdown(summary(methods=rows))
+
+    def test_top_tells_data_and_alarms_before_the_table(self):
+        top = run_markdown(summary()).split("| method")[0]
+        assert "1,000 training rows, 500 test rows, 2 features; 10.00 %" in top
+        assert "3 (in 1 groups), on 2.00 % of the test rows" in top
+        assert "stated false-alarm rate 0.50 %, actual 1.00 %" in top
 
     def test_tables_are_rectangular_even_with_bars_in_names(self):
         lines = [line for line in run_markdown(summary()).splitlines() if line.startswith("|")]
@@ -152,7 +174,9 @@ class TestMarkdown:
         assert "confusion_matrix" not in text
 
     def test_no_alarm_is_said(self):
-        assert "no score reached" in run_markdown(summary(alarms=[], num_alarms=0))
+        assert "no score reached" in run_markdown(
+            summary(alarm_groups=[], num_alarms=0, num_alarm_groups=0)
+        )
 
 
 class TestPublished:
@@ -164,8 +188,24 @@ class TestPublished:
 
     def test_too_good_a_result_asks_for_an_audit(self):
         assert "audit" in run_markdown(summary(0.9, name="psm"))
+        assert "audit" in format_result(summary(0.9, name="psm"))
         assert audit_warning("psm", summary(0.5)["methods"]) == ""
         assert audit_warning("smd", summary(0.9)["methods"]) == ""
+
+    @pytest.mark.parametrize("show", [run_markdown, format_result])
+    def test_stand_in_features_are_compared_with_nothing_published(self, show):
+        result = summary(0.9, name="psm")
+        result["dataset"]["is_stand_in"] = True
+        text = show(result)
+        assert "TranAD" not in text and "audit" not in text
+        assert "No comparison with published numbers: the features are a stand-in" in " ".join(
+            text.split()
+        )
+
+    def test_a_note_decides_what_is_a_stand_in(self, dataset):
+        assert not data_facts(dataset)["is_stand_in"]
+        other = dataclasses.replace(dataset, notes=("n", "STAND-IN, not PSM: generated"))
+        assert data_facts(other)["is_stand_in"]
 
 
 class TestTerminal:
@@ -274,3 +314,80 @@ class TestFacts:
 
     def test_json_has_no_infinity(self):
         assert jsonable({"a": np.array([1.0, np.inf])}) == {"a": [1.0, None]}
+
+    def test_near_alarms_are_one_group_with_the_highest_peak(self):
+        alarms = [
+            {
+                "start": start,
+                "end": end,
+                "start_time": str(start),
+                "end_time": str(end - 1),
+                "length": end - start,
+                "peak_row": start,
+                "peak_score": score,
+                "hits_event": hits,
+                "top_features": [score],
+            }
+            for start, end, score, hits in [(5, 7, 2.0, False), (10, 11, 9.0, True), (16, 18, 1, 0)]
+        ]
+        first, last = group_alarms(alarms, 3)
+        assert (first["start"], first["end"], first["length"]) == (5, 11, 6)
+        assert (first["start_time"], first["end_time"]) == ("5", "10")
+        assert (first["peak_row"], first["top_features"], first["num_alarms"]) == (10, [9.0], 2)
+        assert first["hits_event"] and not last["hits_event"] and last["num_alarms"] == 1
+        assert len(group_alarms(alarms, 5)) == 1 and group_alarms([], 5) == []
+        assert alarms[0]["end"] == 7  # the single alarms stay as they are
+
+
+class TestDrift:
+    def test_distance_is_that_of_the_means_in_train_deviations(self, dataset):
+        train = np.random.default_rng(1).normal(size=(60, 3))
+        test = train[:40] + [0.0, 2.0, 0.0]
+        test[:, 2] = np.nan
+        other = dataclasses.replace(dataset, train=train, test=test)
+        drift = drift_facts(other, clip=10.0)
+        worst = drift["worst_features"]
+        assert [each["feature"] for each in worst] == ["b", "a"]  # c has no value on test
+        shift = abs(test[:, 1].mean() - train[:, 1].mean()) / train[:, 1].std()
+        assert worst[0]["shift"] == pytest.approx(shift)
+        assert drift["mean_shift"] == pytest.approx((shift + worst[1]["shift"]) / 2)
+
+    def test_no_feature_counts_more_than_the_clip(self, dataset):
+        drift = drift_facts(dataclasses.replace(dataset, test=dataset.test + 1e6), clip=10.0)
+        assert drift["mean_shift"] == 10.0
+
+    def test_labels_change_nothing(self, dataset):
+        other = dataclasses.replace(dataset, test_labels=None)
+        assert drift_facts(other, 10.0) == drift_facts(dataset, 10.0)
+
+    def test_warnings_come_only_with_a_reason(self):
+        row = method("Ours", 0.5, is_detector=True)
+        assert drift_warnings({"mean_shift": 0.5}, row) == []
+        assert drift_warnings({"mean_shift": None}, row) == []
+        (warning,) = drift_warnings({"mean_shift": 0.8}, row)
+        assert "0.80 train standard deviations" in warning and "more false alarms" in warning
+        many = {**row, "alarm_rate": 0.3, "false_alarm_rate": None}
+        (warning,) = drift_warnings({"mean_shift": 0.1}, many)
+        assert "30.00 %" in warning and "60 times" in warning
+        assert drift_warnings({"mean_shift": 0.1}, {**many, "alarm_rate": 0.19}) == []
+        # labels that show the alarms to be right speak against a change of normal behaviour
+        assert drift_warnings({"mean_shift": 0.1}, {**many, "false_alarm_rate": 0.01}) == []
+        assert drift_warnings({"mean_shift": 0.1}, {**many, "false_alarm_rate": 0.2}) != []
+
+    @pytest.mark.parametrize("show", [run_markdown, format_result])
+    def test_warnings_are_shown(self, show):
+        assert "load has moved" in show(summary(warnings=["load has moved"]))
+        assert "warning" not in show(summary()).lower()
+
+    def test_report_lists_the_farthest_features(self):
+        text = run_markdown(summary())
+        assert "**0.250**" in text and "| cpu\\|load | 0.4 | 12.25 | 12.65 |" in text
+
+    def test_a_mean_names_the_entities_with_warnings(self):
+        runs = [
+            {"warnings": warnings, "dataset": {"entity": f"m-{index}"}}
+            for index, warnings in enumerate([[], ["x"], ["x", "y"]])
+        ]
+        (warning,) = mean_warnings(runs)
+        assert "2 of 3 runs" in warning and "(m-1, m-2)" in warning
+        assert mean_warnings(runs[:1]) == []

@@ -1,10 +1,15 @@
-"""Window starts: every row covered, no border crossed."""
+"""Window starts: every row covered, no border crossed; and the cut of the validation part."""
 
 import numpy as np
 import pytest
 
 from tsad_keras.errors import InputError
-from tsad_keras.windows import gather_windows, starts_within_series, window_starts
+from tsad_keras.windows import (
+    gather_windows,
+    split_train_validation,
+    starts_within_series,
+    window_starts,
+)
 
 
 @pytest.mark.parametrize("num_timesteps", [7, 8, 20, 23])
@@ -51,3 +56,16 @@ def test_gathered_windows_are_slices():
     windows = gather_windows(values, np.array([0, 23, 5]), 7)
     for window, start in zip(windows, [0, 23, 5], strict=True):
         np.testing.assert_array_equal(window, values[start : start + 7])
+
+
+def test_each_series_gives_its_tail_and_short_ones_do_what_they_can():
+    series = [np.arange(length) for length in (1500, 39, 40, 7)]
+    train, validation = split_train_validation(series, 20, 0.1)
+    assert [len(part) for part in train] == [1350, 39, 20]  # the last is no window: left out
+    assert [len(part) for part in validation] == [150, 0, 20]
+    assert validation[0][0] == 1350
+
+
+def test_series_of_which_none_can_be_cut_are_an_input_error():
+    with pytest.raises(InputError, match="39 time steps, expected at least 40"):
+        split_train_validation([np.zeros(39), np.zeros(20)], 20, 0.1)

@@ -15,30 +15,9 @@ from tsad_keras.errors import InputError
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import CausalSmoother
 from tsad_keras.thresholds import choose_threshold
+from tsad_keras.windows import split_train_validation
 
 Series = np.ndarray | Sequence[np.ndarray]
-
-
-def split_tail(
-    values: np.ndarray, validation_fraction: float, window_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts the validation tail off one series, where the detector cuts it too.
-
-    Args:
-        values: `(num_timesteps, num_features)`.
-        validation_fraction: Share of the rows that the tail gets.
-        window_size: Time steps that each part has at least; a series too short for that is not cut.
-
-    Returns:
-        Views of the training part and of the tail, which may be empty.
-
-    Example:
-        >>> [len(part) for part in split_tail(np.zeros((100, 1)), 0.1, 20)]
-        [80, 20]
-    """
-    tail = max(window_size, round(validation_fraction * len(values)))
-    cut = len(values) - tail if len(values) >= window_size + tail else len(values)
-    return values[:cut], values[cut:]
 
 
 class Baseline:
@@ -102,21 +81,13 @@ class Baseline:
                 validation tail.
         """
         series = _as_list(X)
-        parts = [
-            split_tail(values, self.validation_fraction, self.window_size) for values in series
-        ]
-        if not any(len(tail) for _, tail in parts):
-            longest = max(len(values) for values in series)
-            raise InputError(
-                f"the longest training series has {longest} time steps, expected at least "
-                f"{2 * self.window_size}; pass a longer series or a smaller window_size"
-            )
+        heads, tails = split_train_validation(series, self.window_size, self.validation_fraction)
         # The threshold comes from rows that were not learnt from; the final scores use all rows,
         # because a baseline with a tenth of its data held back would be easier to beat.
-        self._learn_from([train for train, _ in parts])
+        self._learn_from(heads)
         scores = [
-            self._score(self.scaler_.transform(tail, last_seen(train)))
-            for train, tail in parts
+            self._score(self.scaler_.transform(tail, last_seen(head)))
+            for head, tail in zip(heads, tails, strict=True)
             if len(tail)
         ]
         self.threshold_ = self._choose_threshold(np.concatenate(scores))

@@ -5,9 +5,14 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from tsad_keras.reporting.markdown import headline
+from tsad_keras.reporting.headline import headline
 from tsad_keras.reporting.mean_markdown import averaging_text
-from tsad_keras.reporting.published import audit_warning, published_rows, published_text
+from tsad_keras.reporting.published import (
+    audit_warning,
+    published_rows,
+    published_text,
+    why_not_comparable,
+)
 from tsad_keras.reporting.tables import rates_text, result_text
 
 _WIDTH = 98
@@ -36,13 +41,9 @@ def format_result(result: dict[str, Any]) -> str:
         parts.append(result_text(result["methods"]) + "\n" + "\n".join(map(_wrapped, _FOOTNOTES)))
     parts.append(rates_text(result["methods"]))
     parts.append(_window_level(result["window_level"]))
-    if published_rows(data["name"]):
-        parts.append(
-            "Published, without point adjustment (see the notes on the data, if any):\n"
-            + published_text(data["name"], result["methods"])
-        )
-        parts.append(_wrapped(audit_warning(data["name"], result["methods"])))
-    parts.append(_wrapped(headline(result).replace("**", "")))
+    parts.append(_comparison(result))
+    parts.append("\n".join(_wrapped(line.replace("**", "")) for line in headline(result)))
+    parts += [_wrapped(f"WARNING: {warning}") for warning in result["warnings"]]
     parts.append(_where_files_lie(result))
     return "\n\n".join(part for part in parts if part)
 
@@ -50,6 +51,17 @@ def format_result(result: dict[str, Any]) -> str:
 def print_table(result: dict[str, Any]) -> None:
     """Prints `format_result` on standard output."""
     print(format_result(result))
+
+
+def _comparison(result: dict[str, Any]) -> str:
+    """Published numbers and, for a result too good to believe, a warning; or why there are none."""
+    name, rows = result["dataset"]["name"], result["methods"]
+    reason = why_not_comparable(result["dataset"])
+    if reason or not published_rows(name):
+        return _wrapped(reason)
+    text = "Published, without point adjustment:\n" + published_text(name, rows)
+    warning = audit_warning(name, rows)
+    return f"{text}\n\n{_wrapped(warning)}" if warning else text
 
 
 def _window_level(window_level: dict[str, Any] | None) -> str:

@@ -1,12 +1,16 @@
-"""Where windows start. A window never crosses the border between two series."""
+"""Where windows start, and where validation does; no window crosses a border between series."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
+from tsad_keras.datasets.base import split_tail
 from tsad_keras.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def window_starts(num_timesteps: int, window_size: int, stride: int) -> np.ndarray:
@@ -76,3 +80,39 @@ def gather_windows(values: np.ndarray, starts: np.ndarray, window_size: int) -> 
         `(batch_size, window_size, ...)`.
     """
     return values[np.asarray(starts)[:, None] + np.arange(window_size)]
+
+
+def split_train_validation(
+    series: Sequence[np.ndarray], window_size: int, validation_fraction: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Cuts the validation tail off each training series, for the detector and the baselines alike.
+
+    Args:
+        series: Arrays `(num_timesteps, num_features)`.
+        window_size: Neither part is shorter than a window.
+        validation_fraction: Share of the tail.
+
+    Returns:
+        Train and validation parts in the same order. A series too short for both is all train (its
+        validation part is empty); one shorter than a window is left out with a warning.
+
+    Raises:
+        InputError: If no series is long enough for both parts.
+    """
+    longest = max(len(values) for values in series)
+    if longest < 2 * window_size:
+        raise InputError(
+            f"the longest training series has {longest} time steps, expected at least "
+            f"{2 * window_size} (one window to train on and one to validate, window_size "
+            f"{window_size}); pass a longer series or a smaller window_size"
+        )
+    usable = [values for values in series if len(values) >= window_size]
+    if len(usable) < len(series):
+        logger.warning(
+            "%d of %d series are shorter than window_size %d and are left out of the training",
+            len(series) - len(usable),
+            len(series),
+            window_size,
+        )
+    parts = [split_tail(values, validation_fraction, window_size) for values in usable]
+    return [head for head, _ in parts], [tail for _, tail in parts]

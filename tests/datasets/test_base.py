@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tsad_keras.datasets.base import TimeSeriesDataset, check_values, split_train_validation
+from tsad_keras.datasets.base import TimeSeriesDataset, check_values, split_tail
 from tsad_keras.errors import InputError
 
 
@@ -70,19 +70,17 @@ def test_check_values_counts_rows_from_first_row():
 
 
 @pytest.mark.parametrize("num_rows", [2, 3, 10, 101])
-@pytest.mark.parametrize("fraction", [0.0, 0.001, 0.1, 0.5, 0.999])
-def test_split_keeps_order_and_every_row(num_rows, fraction):
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.5, 0.999])
+def test_tail_keeps_order_and_every_row(num_rows, fraction):
     series = np.arange(num_rows)
-    fit, validation = split_train_validation(series, fraction)
-    np.testing.assert_array_equal(np.concatenate([fit, validation]), series)
-    assert len(fit) >= 1
-    assert len(validation) == (
-        0 if fraction == 0 else max(1, min(round(num_rows * fraction), num_rows - 1))
-    )
+    head, tail = split_tail(series, fraction)
+    np.testing.assert_array_equal(np.concatenate([head, tail]), series)
+    assert len(tail) == max(1, min(round(num_rows * fraction), num_rows - 1))
 
 
-def test_split_refuses():
-    with pytest.raises(InputError, match="validation_fraction is 1"):
-        split_train_validation(np.arange(4), 1)
-    with pytest.raises(InputError, match="1 training rows cannot be cut"):
-        split_train_validation(np.arange(1), 0.5)
+@pytest.mark.parametrize(
+    ("num_rows", "fraction", "lengths"),
+    [(39, 0.1, [39, 0]), (40, 0.1, [20, 20]), (1500, 0.1, [1350, 150]), (50, 0.9, [20, 30])],
+)
+def test_no_part_is_shorter_than_the_least(num_rows, fraction, lengths):
+    assert [len(part) for part in split_tail(np.arange(num_rows), fraction, 20)] == lengths

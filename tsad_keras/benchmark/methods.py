@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tsad_keras.baselines import AlwaysAlarmBaseline, Baseline, RandomBaseline, split_tail
+from tsad_keras.baselines import AlwaysAlarmBaseline, Baseline, RandomBaseline
 from tsad_keras.config import Config
 from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.detector.fitting import fingerprint
+from tsad_keras.detector.inputs import as_series_list
 from tsad_keras.evaluation import (
     average_precision_score,
     best_f1_score,
@@ -22,6 +24,8 @@ from tsad_keras.evaluation import (
     recall_score,
     roc_auc_score,
 )
+from tsad_keras.training import Checkpoint
+from tsad_keras.windows import split_train_validation
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -69,7 +73,7 @@ def score_detector(
         verbose: Whether to draw a progress bar.
     """
     folder = Path(folder)
-    was_resumed = (folder / CHECKPOINT).exists()
+    was_resumed = _can_resume(train, config, folder / CHECKPOINT)
     detector = ContrastiveGANDetector.from_config(config)
     started = time.perf_counter()
     detector.fit(
@@ -93,6 +97,16 @@ def score_detector(
         score_seconds=time.perf_counter() - saved,
         was_resumed=was_resumed,
     )
+
+
+def _can_resume(train: np.ndarray, config: Config, path: Path) -> bool:
+    """Whether there is a checkpoint of just this training; one of another training is deleted."""
+    series, _ = as_series_list(train)
+    checkpoint = Checkpoint(path, fingerprint(config, series))
+    is_usable = checkpoint.load() is not None
+    if not is_usable:
+        checkpoint.delete()
+    return is_usable
 
 
 def detector_label(config: Config) -> str:
@@ -176,25 +190,32 @@ def window_level_result(
     return result
 
 
-def split_components(
-    detector: ContrastiveGANDetector, train: np.ndarray, test: np.ndarray
+def score_parts(
+    scored: ScoredDetector, train: np.ndarray, test: np.ndarray
 ) -> dict[str, dict[str, np.ndarray]]:
     """Errors, realism and scores of the training rows, the validation tail and the test part.
 
     Args:
-        detector: Fitted on `train`.
+        scored: The detector, fitted on `train`, and its scores of `test`.
         train: `(num_train, num_features)`, the validation tail included.
         test: `(num_test, num_features)`.
 
     Returns:
-        `reconstruction_error`, `realism`: each a dict of `train`, `validation`, `test` arrays.
+        `reconstruction_error`, `realism`, `anomaly_score`: each a dict of `train`, `validation`,
+        `test` arrays.
     """
-    config = detector.config
-    head, tail = split_tail(train, config.validation_fraction, config.window_size)
-    result: dict[str, dict[str, np.ndarray]] = {"reconstruction_error": {}, "realism": {}}
-    for name, values in (("train", head), ("validation", tail), ("test", test)):
-        for key, component in detector.components(values).items():
-            result[key][name] = component
+    detector, config = scored.detector, scored.detector.config
+    heads, tails = split_train_validation([train], config.window_size, config.validation_fraction)
+    parts = {"train": heads[0], "validation": tails[0], "test": test}
+    components = {name: detector.components(values) for name, values in parts.items()}
+    result = {
+        key: {name: components[name][key] for name in parts}
+        for key in ("reconstruction_error", "realism")
+    }
+    result["anomaly_score"] = {
+        name: scored.scores if name == "test" else detector.decision_function(values)
+        for name, values in parts.items()
+    }
     return result
 
 

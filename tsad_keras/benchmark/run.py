@@ -11,28 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsad_keras.baselines import baselines_for, split_tail
+from tsad_keras.baselines import baselines_for
+from tsad_keras.benchmark.figures import draw_figures
 from tsad_keras.benchmark.methods import (
     ScoredDetector,
     baseline_result,
     detector_result,
     score_detector,
-    split_components,
+    score_parts,
     window_level_result,
 )
 from tsad_keras.config import Config
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.files import atomic_write, write_json
-from tsad_keras.plots import (
-    plot_alarm_features,
-    plot_confusion_matrix,
-    plot_distributions,
-    plot_scores,
-    plot_stretch,
-    plot_training_curves,
-    save_figure,
-)
-from tsad_keras.reporting.alarms import largest_alarms, list_alarms
+from tsad_keras.reporting.alarms import group_alarms, largest_alarms, list_alarms
+from tsad_keras.reporting.drift import drift_facts, drift_warnings
 from tsad_keras.reporting.facts import (
     data_facts,
     data_fingerprint,
@@ -43,11 +36,6 @@ from tsad_keras.reporting.facts import (
     versions,
 )
 from tsad_keras.reporting.markdown import run_markdown
-from tsad_keras.reporting.stretches import (
-    best_and_worst_stretch,
-    highest_stretch,
-    stretch_length,
-)
 from tsad_keras.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -56,8 +44,8 @@ Summary = dict[str, Any]
 
 RESULTS = "results_summary.json"
 REPORT = "report.md"
+FORMAT = 2  # of results_summary.json; results of another one are computed again
 MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold must not fill the disk
-_MAX_DRAWN_ALARMS = 12
 
 
 def run_once(
@@ -104,6 +92,7 @@ def finished_run(folder: Path, config: Config, fingerprint: str) -> Summary | No
         summary = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         is_same = (
             summary["kind"] == "run"
+            and summary.get("format") == FORMAT
             and summary["config"] == config.to_dict()
             and summary["dataset"]["fingerprint"] == fingerprint
             and summary["versions"]["tsad_keras"] == __version__
@@ -124,13 +113,16 @@ def _summarise(
     ]
     methods.append(detector_result(scored, config, labels))
     alarms = list_alarms(dataset, scored.contributions, scored.scores, scored.predictions)
-    components = split_components(scored.detector, dataset.train, dataset.test)
+    groups = group_alarms(alarms, config.window_size // 2)
+    parts = score_parts(scored, dataset.train, dataset.test)
+    drift = drift_facts(dataset, config.clip)
     _write_scores(dataset, scored, folder)
-    _draw(dataset, scored, alarms, components["reconstruction_error"], folder)
+    draw_figures(dataset, scored, groups, parts, folder)
     files = ["config.json", "history.csv", "scores.csv", "model/detector.npz", REPORT]
     detector = scored.detector
     return {
         "kind": "run",
+        "format": FORMAT,
         "dataset": data_facts(dataset),
         "seed": config.seed,
         "methods": methods,
@@ -143,10 +135,14 @@ def _summarise(
             "method": config.threshold_method,
             "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
         },
-        "statistics": {name: distributions(parts, labels) for name, parts in components.items()},
+        "statistics": {name: distributions(values, labels) for name, values in parts.items()},
         "features": feature_facts(dataset, scored.contributions, scored.predictions),
+        "drift": drift,
+        "warnings": drift_warnings(drift, methods[-1]),
         "num_alarms": len(alarms),
         "alarms": largest_alarms(alarms, MAX_STORED_ALARMS),
+        "num_alarm_groups": len(groups),
+        "alarm_groups": largest_alarms(groups, MAX_STORED_ALARMS),
         "num_epochs": len(detector.history_),
         "best_epoch": detector.best_epoch_,
         "was_resumed": scored.was_resumed,
@@ -173,79 +169,3 @@ def _write_scores(dataset: TimeSeriesDataset, scored: ScoredDetector, folder: Pa
 
 def _figure_names(folder: Path) -> list[str]:
     return sorted(f"figures/{path.name}" for path in folder.glob("figures/*.png"))
-
-
-def _draw(
-    dataset: TimeSeriesDataset,
-    scored: ScoredDetector,
-    alarms: list[dict[str, Any]],
-    errors: dict[str, np.ndarray],
-    folder: Path,
-) -> None:
-    """All figures; those that need labels or alarms only where there are such."""
-    detector, labels, predictions = scored.detector, dataset.test_labels, scored.predictions
-    figures = {
-        "training_curves": plot_training_curves(detector.history_, detector.best_epoch_),
-        "scores_whole": plot_scores(
-            scored.scores, detector.threshold_, predictions, labels, dataset.test_timestamps
-        ),
-        "distributions": plot_distributions(
-            _by_truth(errors, labels),
-            _by_truth(_scores_of_parts(dataset, scored), labels),
-            detector.threshold_,
-        ),
-    }
-    if labels is not None:
-        figures["confusion_matrix"] = plot_confusion_matrix(labels, predictions)
-    if alarms:
-        figures["alarm_features"] = plot_alarm_features(
-            scored.contributions, largest_alarms(alarms, _MAX_DRAWN_ALARMS), dataset.feature_names
-        )
-    for name, stretch, title in _stretches(dataset, scored):
-        figures[name] = plot_stretch(
-            dataset, scored.contributions, detector.threshold_, predictions, stretch, title
-        )
-    for name, figure in figures.items():
-        save_figure(figure, folder / "figures" / f"{name}.png")
-
-
-def _stretches(
-    dataset: TimeSeriesDataset, scored: ScoredDetector
-) -> list[tuple[str, tuple[int, int], str]]:
-    length = stretch_length(dataset.num_test, scored.detector.config.window_size)
-    if dataset.test_labels is None:
-        stretch = highest_stretch(scored.scores, length)
-        return [("scores_highest_stretch", stretch, f"Highest score, {_rows(stretch)}")]
-    best, worst = best_and_worst_stretch(dataset.test_labels, scored.predictions, length)
-    return [
-        (
-            "scores_best_stretch",
-            best,
-            f"Best stretch: events and normal time told apart best, {_rows(best)}",
-        ),
-        ("scores_worst_stretch", worst, f"Worst stretch: most wrong decisions, {_rows(worst)}"),
-    ]
-
-
-def _rows(stretch: tuple[int, int]) -> str:
-    return f"test rows {stretch[0]:,} to {stretch[1] - 1:,}"
-
-
-def _scores_of_parts(dataset: TimeSeriesDataset, scored: ScoredDetector) -> dict[str, np.ndarray]:
-    config = scored.detector.config
-    head, tail = split_tail(dataset.train, config.validation_fraction, config.window_size)
-    return {
-        "train": scored.detector.decision_function(head),
-        "validation": scored.detector.decision_function(tail),
-        "test": scored.scores,
-    }
-
-
-def _by_truth(parts: dict[str, np.ndarray], labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Splits the test part into its normal and anomalous steps, if these are known."""
-    if labels is None:
-        return parts
-    shown = {name: values for name, values in parts.items() if name != "test"}
-    shown["test, normal"] = parts["test"][labels == 0]
-    shown["test, anomalous"] = parts["test"][labels == 1]
-    return shown

@@ -17,7 +17,7 @@ from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
-from tsad_keras.reporting.aggregate import mean_methods, mean_window_level
+from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
 from tsad_keras.reporting.tables import detector_row
@@ -172,7 +172,9 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
             "entities": list(dict.fromkeys(run["dataset"]["entity"] for run in runs)),
             "has_labels": any(run["dataset"]["has_labels"] for run in runs),
             "notes": list(notes),
+            "is_stand_in": any(run["dataset"]["is_stand_in"] for run in runs),
         },
+        "warnings": mean_warnings(runs),
         "seeds": sorted({run["seed"] for run in runs}),
         "methods": mean_methods(runs),
         "window_level": mean_window_level(runs),
@@ -198,6 +200,8 @@ def _run_line(run: Summary, folder: Path) -> dict[str, Any]:
             row["method"]: row["metrics"].get("vus_pr_score") for row in run["methods"]
         },
         "detector_f1_score": detector_row(run["methods"])["metrics"].get("f1_score"),
+        "mean_shift": run["drift"]["mean_shift"],
+        "warnings": run["warnings"],
         "seconds": run["seconds"]["total"],
     }
 

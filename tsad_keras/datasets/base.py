@@ -104,42 +104,30 @@ def check_labels(labels: np.ndarray, source: str) -> np.ndarray:
     return labels.astype(np.int8)
 
 
-def split_train_validation(
-    train: np.ndarray, validation_fraction: float
+def split_tail(
+    values: np.ndarray, fraction: float, least_rows: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts the validation part from the end of `train`, in time order and never shuffled.
+    """Cuts the tail off one series, in time order and never shuffled.
 
     Args:
-        train: Series of shape (num_timesteps, num_features), or anything cut along its first axis.
-        validation_fraction: Share of rows for validation, in [0, 1). The number of rows is rounded
-            to the nearest whole; a positive fraction gives at least one row to each part.
+        values: Series of shape (num_timesteps, num_features), or anything cut along its first axis.
+        fraction: Share of rows for the tail, rounded to the nearest whole row.
+        least_rows: Rows that each part has at least; a series too short for that is not cut.
 
     Returns:
-        Views (fit part, validation part).
-
-    Raises:
-        InputError: If the fraction is out of range, or the series too short for two parts.
+        Views of the head and of the tail, which may be empty.
 
     Example:
-        >>> fit, validation = split_train_validation(np.arange(10), 0.2)
-        >>> validation.tolist()
+        >>> head, tail = split_tail(np.arange(10), 0.2)
+        >>> tail.tolist()
         [8, 9]
+        >>> [len(part) for part in split_tail(np.zeros((100, 1)), 0.1, least_rows=20)]
+        [80, 20]
     """
-    if not 0 <= validation_fraction < 1:
-        raise InputError(
-            f"validation_fraction is {validation_fraction}, expected a number in [0, 1); "
-            "0.1 keeps the last tenth for validation"
-        )
-    num_train = len(train)
-    if validation_fraction == 0:
-        return train, train[num_train:]
-    if num_train < 2:
-        raise InputError(
-            f"{num_train} training rows cannot be cut into a fit and a validation part, expected "
-            "at least 2; use a longer series or validation_fraction 0"
-        )
-    num_validation = min(max(round(num_train * validation_fraction), 1), num_train - 1)
-    return train[: num_train - num_validation], train[num_train - num_validation :]
+    if len(values) < 2 * least_rows:
+        return values, values[len(values) :]
+    num_tail = min(max(round(fraction * len(values)), least_rows), len(values) - least_rows)
+    return values[: len(values) - num_tail], values[len(values) - num_tail :]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsad_keras.datasets.base import TimeSeriesDataset, check_values, split_train_validation
+from tsad_keras.datasets.base import TimeSeriesDataset, check_values, split_tail
 from tsad_keras.datasets.published import choose_entity, natural_key
 from tsad_keras.datasets.table_files import EXTENSIONS, open_table
 from tsad_keras.datasets.tables import Table, read_labels, read_table
@@ -178,7 +178,7 @@ def _cut(table: Table, fraction: float) -> tuple[Table, Table, tuple[str, ...]]:
     """Cuts the test part from the end of one file."""
 
     def parts(values: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-        return (None, None) if values is None else split_train_validation(values, fraction)
+        return (None, None) if values is None else split_tail(values, fraction)
 
     names = table.feature_names
     columns = zip(parts(table.values), parts(table.timestamps), parts(table.labels), strict=True)

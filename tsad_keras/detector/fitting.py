@@ -1,11 +1,10 @@
-"""The parts of `fit`: the split, the training run, the calibration."""
+"""The parts of `fit`: the check, the training run, the calibration."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Sequence
 
 import keras
@@ -16,54 +15,14 @@ from tsad_keras.detector.networks import Networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeights, Trainer
-from tsad_keras.windows import gather_windows, starts_within_series
-
-logger = logging.getLogger(__name__)
+from tsad_keras.windows import (
+    gather_windows,
+    split_train_validation,  # noqa: F401  part of `fit`, called by the detector
+    starts_within_series,
+)
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 _MAX_VALIDATION_WINDOWS = 256
-
-
-def split_train_validation(
-    series: Sequence[np.ndarray], window_size: int, validation_fraction: float
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Cuts the tail off each series, in time order.
-
-    Args:
-        series: Arrays `(num_timesteps, num_features)`.
-        window_size: Neither part is shorter than a window.
-        validation_fraction: Share of the tail.
-
-    Returns:
-        Train and validation parts in the same order. A series too short for both is all train (its
-        validation part is empty); one shorter than a window is left out with a warning.
-
-    Raises:
-        InputError: If no series is long enough for both parts.
-    """
-    longest = max(len(values) for values in series)
-    if longest < 2 * window_size:
-        raise InputError(
-            f"the longest training series has {longest} time steps, expected at least "
-            f"{2 * window_size} (one window to train on and one to validate, window_size "
-            f"{window_size}); pass a longer series or a smaller window_size"
-        )
-    usable = [values for values in series if len(values) >= window_size]
-    if len(usable) < len(series):
-        logger.warning(
-            "%d of %d series are shorter than window_size %d and are left out of the training",
-            len(series) - len(usable),
-            len(series),
-            window_size,
-        )
-    train, validation = [], []
-    for values in usable:
-        tail = max(window_size, round(validation_fraction * len(values)))
-        tail = min(tail, len(values) - window_size)
-        cut = len(values) - tail if tail >= window_size else len(values)
-        train.append(values[:cut])
-        validation.append(values[cut:])
-    return train, validation
 
 
 def check_varies(train: Sequence[np.ndarray], feature_names: Sequence[str]) -> None:

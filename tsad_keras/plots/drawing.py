@@ -1,11 +1,13 @@
-"""What several figures share: colours, saving, the logarithmic-axis rule."""
+"""What several figures share: colours, saving, rules for axes."""
 
 from __future__ import annotations
 
 import os
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from tsad_keras.files import atomic_write
 
@@ -32,6 +34,12 @@ def spans_decades(values: np.ndarray, threshold: float = np.inf) -> bool:
     if values.min() < 0 or values.max() <= 0:
         return False
     return bool(values.max() > 30 * max(min(float(np.median(values)), threshold), 0.0))
+
+
+def count_in_whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers only, with thousands separators."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def shortened(text: str, most: int) -> str:

@@ -7,13 +7,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import ScalarFormatter
 
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.evaluation import labels_to_events
-from tsad_keras.plots.drawing import BLUE, GREY, ORANGE, RED, shortened, spans_decades
+from tsad_keras.plots.drawing import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    count_in_whole_numbers,
+    shortened,
+    spans_decades,
+)
 
 _MAX_DRAWN = 3000  # more points than pixels make solid blocks and slow files
+_LEAST_SHARE_OF_AXIS = 500  # no event is drawn thinner than this part of the axis, some 2 pixels
 
 
 def plot_scores(
@@ -153,14 +161,22 @@ def _shade(axes: Axes, positions: np.ndarray, labels: np.ndarray | None) -> None
 
 
 def _ranges(positions: np.ndarray, flags: np.ndarray) -> list[tuple[float, float]]:
-    """Start and width of every run of ones, none thinner than a pixel or so."""
-    least = (positions[-1] - positions[0]) / 1000
-    events = labels_to_events(flags)
-    step = (positions[-1] - positions[0]) / max(len(positions) - 1, 1)
-    return [
-        (positions[start], max(positions[end - 1] - positions[start] + step, least))
-        for start, end in events
-    ]
+    """Start and width of every run of ones, those too thin to be seen widened around their middle.
+
+    A row reaches from half a step before its position to half a step after it. Runs that touch
+    after the widening are one, as overlapping shades would be darker.
+    """
+    span = positions[-1] - positions[0]
+    least, step = span / _LEAST_SHARE_OF_AXIS, span / max(len(positions) - 1, 1)
+    ranges: list[tuple[float, float]] = []
+    for start, end in labels_to_events(flags):
+        middle = (positions[start] + positions[end - 1]) / 2
+        half = max(positions[end - 1] - positions[start] + step, least) / 2
+        left, right = middle - half, middle + half
+        if ranges and left <= sum(ranges[-1]):
+            left, _ = ranges.pop()
+        ranges.append((left, right - left))
+    return ranges
 
 
 def _positions(timestamps: np.ndarray | None, start: int, end: int) -> np.ndarray:
@@ -177,9 +193,7 @@ def _label_time_axis(axes: Axes, timestamps: np.ndarray | None) -> None:
         axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
         axes.set_xlabel("time")
         return
-    formatter = ScalarFormatter(useOffset=False)
-    formatter.set_scientific(False)
-    axes.xaxis.set_major_formatter(formatter)
+    count_in_whole_numbers(axes.xaxis)
     axes.set_xlabel("test row")
 
 

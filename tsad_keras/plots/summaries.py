@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from tsad_keras.plots.drawing import BLUE, GREEN, GREY, RED, shortened, spans_decades
@@ -55,7 +56,7 @@ def plot_alarm_features(
 
     Args:
         contributions: `(num_timesteps, num_features)`.
-        alarms: At least one, in time order, as `list_alarms` describes them.
+        alarms: At least one, in time order, as `list_alarms` or `group_alarms` describes them.
         feature_names: Names, num_features.
         max_features: Features with smaller shares are summed up in a last row.
     """
@@ -71,16 +72,23 @@ def plot_alarm_features(
         figsize=(3.2 + 0.62 * max(len(alarms), 4), 1.9 + 0.27 * len(names)), layout="constrained"
     )
     axes = figure.subplots()
-    image = axes.imshow(grid, aspect="auto", cmap="magma_r", vmin=0, vmax=max(grid.max(), 1.0))
+    # One large share, or the sum of the others, must not wash out the rest.
+    norm = PowerNorm(0.5, vmin=0, vmax=max(shares[:, shown].max(), 1.0))
+    image = axes.imshow(grid, aspect="auto", cmap="magma_r", norm=norm)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     texts = [
         f"{alarm['start']:,}" + (f"–{alarm['end'] - 1:,}" if alarm["length"] > 1 else "")
         for alarm in alarms
     ]
     axes.set_xticks(range(len(alarms)), texts, rotation=45, ha="right", fontsize=8)
-    axes.set_xlabel("alarm (first and last test row)")
+    axes.set_xlabel("alarm or group of near alarms (first and last test row)")
     axes.set_title("Largest alarms: what the score at the peak is made of", loc="left", fontsize=10)
-    figure.colorbar(image, ax=axes, label="share of the score, %")
+    figure.colorbar(
+        image,
+        ax=axes,
+        label="share of the score, % (square-root colour scale)",
+        extend="max" if grid.max() > norm.vmax else "neither",
+    )
     return figure
 
 
@@ -105,14 +113,14 @@ def plot_distributions(
     right.set_xlabel("anomaly score (calibrated and smoothed as configured)")
     right.set_title("Anomaly score", loc="left")
     for axes in (left, right):
-        axes.set_ylabel("share of the part's time steps")
+        axes.set_ylabel("share of the part's time steps (log)")
         axes.grid(alpha=0.3)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
 def _draw_histogram(axes: Axes, parts: dict[str, np.ndarray]) -> None:
-    """Outlines of the parts' histograms over common bins."""
+    """Outlines of the parts' histograms over common bins; heights are logarithmic for the tails."""
     parts = {name: values for name, values in parts.items() if len(values)}
     joined = np.concatenate(list(parts.values()))
     if spans_decades(joined):
@@ -127,3 +135,5 @@ def _draw_histogram(axes: Axes, parts: dict[str, np.ndarray]) -> None:
         axes.hist(
             clipped, bins, weights=weights, histtype="step", color=color, linewidth=1.4, label=name
         )
+    axes.set_yscale("log")
+    axes.set_ylim(0.5 / max(map(len, parts.values())), 1.5)  # a single time step still shows

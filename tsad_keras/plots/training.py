@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from tsad_keras.plots.drawing import BLUE, GREY, ORANGE
+from tsad_keras.plots.drawing import BLUE, GREY, ORANGE, count_in_whole_numbers
 
 
 def plot_training_curves(history: Sequence[dict[str, float]], best_epoch: int) -> Figure:
@@ -38,12 +37,14 @@ def plot_training_curves(history: Sequence[dict[str, float]], best_epoch: int) -
             values = [row[key] for row in history]
             axes.plot(epochs, values, color=color, marker="o", markersize=3, label=label)
         axes.axvline(best_epoch, color=GREY, linestyle=":", label=f"best epoch ({best_epoch})")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        count_in_whole_numbers(axes.xaxis)
+        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
         axes.grid(alpha=0.3)
         if all(row[key] == 0 for key, _ in lines for row in history):
             axes.text(0.5, 0.6, "switched off (weight 0)", transform=axes.transAxes, ha="center")
             axes.set_ylim(-0.05, 1)
-        axes.legend(fontsize=8)
+        if len(lines) > 1:  # it explains the line of the best epoch for all panels
+            axes.legend(fontsize=8)
     for axes in panels[1]:
         axes.set_xlabel("epoch")
     for axes in panels[:, 0]:

@@ -9,6 +9,7 @@ import numpy as np
 
 Run = dict[str, Any]
 
+_MAX_NAMED = 10
 _METHOD_NUMBERS = (
     "alarm_rate",
     "expected_false_alarm_rate",
@@ -57,6 +58,19 @@ def mean_window_level(runs: list[Run]) -> dict[str, Any] | None:
         for name in ("num_windows", "num_anomalous", "stride")
     }
     return {**counts, "metrics": metrics, "metrics_spread": spread}
+
+
+def mean_warnings(runs: list[Run]) -> list[str]:
+    """One line that names the entities whose runs have warnings; empty if none has."""
+    warned = [run for run in runs if run["warnings"]]
+    if not warned:
+        return []
+    names = list(dict.fromkeys(run["dataset"]["entity"] for run in warned))
+    shown = ", ".join(names[:_MAX_NAMED]) + (" ..." if len(names) > _MAX_NAMED else "")
+    return [
+        f"in {len(warned)} of {len(runs)} runs normal behaviour seems to have changed since the "
+        f"training ({shown}): expect more false alarms than stated; their own reports say more."
+    ]
 
 
 def _mean_metrics(

@@ -55,8 +55,51 @@ def list_alarms(
     return alarms
 
 
+def group_alarms(alarms: list[dict[str, Any]], max_gap: int) -> list[dict[str, Any]]:
+    """Merges alarms with few steps between them, which are most often fragments of one event.
+
+    Args:
+        alarms: All alarms in time order, as `list_alarms` gives them.
+        max_gap: Alarms with at most so many time steps between them are one group.
+
+    Returns:
+        One dict a group, with the keys of an alarm and `num_alarms`; peak and top features are
+        those of its highest alarm, `length` counts the steps from its first to its last row.
+
+    Example:
+        >>> alarms = [{"start": 0, "end": 2}, {"start": 5, "end": 6}, {"start": 20, "end": 21}]
+        >>> for alarm in alarms:
+        ...     alarm |= dict.fromkeys(["start_time", "end_time", "hits_event"])
+        ...     alarm["peak_score"] = 1.0
+        >>> [(group["start"], group["end"]) for group in group_alarms(alarms, 3)]
+        [(0, 6), (20, 21)]
+    """
+    members: list[list[dict[str, Any]]] = []
+    for alarm in alarms:
+        if members and alarm["start"] - members[-1][-1]["end"] <= max_gap:
+            members[-1].append(alarm)
+        else:
+            members.append([alarm])
+    groups = []
+    for group in members:
+        first, last = group[0], group[-1]
+        highest = max(group, key=lambda alarm: alarm["peak_score"])
+        hits = [alarm["hits_event"] for alarm in group]
+        groups.append(
+            {
+                **highest,
+                **{key: first[key] for key in ("start", "start_time")},
+                **{key: last[key] for key in ("end", "end_time")},
+                "length": last["end"] - first["start"],
+                "hits_event": None if None in hits else any(hits),
+                "num_alarms": len(group),
+            }
+        )
+    return groups
+
+
 def largest_alarms(alarms: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The alarms with the highest peaks, back in time order."""
+    """The alarms (or groups of such) with the highest peaks, back in time order."""
     chosen = sorted(alarms, key=lambda alarm: -alarm["peak_score"])[:most]
     return sorted(chosen, key=lambda alarm: alarm["start"])
 

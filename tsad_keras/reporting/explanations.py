@@ -35,11 +35,24 @@ THRESHOLD_RULES = {
 STATISTIC_MEANINGS = (
     "Reconstruction error: mean over the features of the squared error, in scaled units (1 = the "
     "train variance). Realism: the discriminator's D, 1 = like training data. Both before "
-    "calibration, combination and smoothing."
+    "calibration, combination and smoothing. Anomaly score: after them; it is what the "
+    "threshold is compared with."
 )
 
 STRETCH_MEANING = (
-    "Best stretch: among those with anomalous time steps and at least a quarter of normal ones, "
-    "the highest share of alarmed anomalous steps minus share of alarmed normal steps. Worst "
-    "stretch: the most wrong decisions, missed or falsely alarmed."
+    "Best stretch: of those around a true event, if possible those that begin and end in normal "
+    "time, the highest share of alarmed anomalous steps minus share of alarmed normal steps; very "
+    "short events count less. Worst stretch: around an event or an alarm, with a quarter of normal "
+    "steps if possible, the most wrong decisions, missed or falsely alarmed."
+)
+
+GROUP_MEANING = (
+    "An alarm is a run of alarmed time steps; alarms with at most half a window between them stand "
+    "here as one group, with the features of its highest peak. `results_summary.json` has every "
+    "single alarm."
+)
+
+DRIFT_MEANING = (
+    "Distance of each feature's mean on test from its mean on train, in train standard deviations; "
+    "no labels take part, so anomalies count, too."
 )

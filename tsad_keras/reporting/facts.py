@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -55,6 +56,7 @@ def data_facts(dataset: TimeSeriesDataset) -> dict[str, Any]:
         "num_events": None,
         "median_event_length": None,
         "notes": list(dataset.notes),
+        "is_stand_in": is_stand_in(dataset.notes),
         "fingerprint": data_fingerprint(dataset),
     }
     if dataset.test_labels is not None:
@@ -63,6 +65,16 @@ def data_facts(dataset: TimeSeriesDataset) -> dict[str, Any]:
         if len(events):
             facts["median_event_length"] = float(np.median(events[:, 1] - events[:, 0]))
     return facts
+
+
+def is_stand_in(notes: Sequence[str]) -> bool:
+    """Whether a note says that the features are not the published ones.
+
+    Example:
+        >>> is_stand_in(["STAND-IN, not PSM: generated"]), is_stand_in(["labels go by row"])
+        (True, False)
+    """
+    return any("stand-in" in note.lower() for note in notes)
 
 
 def distribution(values: np.ndarray) -> dict[str, float] | None:

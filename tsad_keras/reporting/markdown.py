@@ -7,14 +7,21 @@ from typing import Any
 
 from tsad_keras.reporting.alarms import largest_alarms
 from tsad_keras.reporting.explanations import (
+    DRIFT_MEANING,
+    GROUP_MEANING,
     METRIC_MEANINGS,
     STATISTIC_MEANINGS,
     STRETCH_MEANING,
     THRESHOLD_RULES,
 )
-from tsad_keras.reporting.published import audit_warning, published_markdown
+from tsad_keras.reporting.headline import headline, notes_markdown
+from tsad_keras.reporting.published import (
+    audit_warning,
+    published_markdown,
+    published_rows,
+    why_not_comparable,
+)
 from tsad_keras.reporting.tables import (
-    best_simple_row,
     decisions_markdown,
     detector_row,
     markdown_table,
@@ -28,6 +35,12 @@ Summary = dict[str, Any]
 
 MAX_ALARMS = 50  # in the report; results_summary.json holds more
 MAX_FEATURES = 60
+
+STATISTICS = {
+    "reconstruction_error": "Reconstruction error",
+    "realism": "Realism",
+    "anomaly_score": "Anomaly score",
+}
 
 FIGURE_TITLES = {
     "training_curves.png": "Training",
@@ -53,50 +66,21 @@ def run_markdown(summary: Summary) -> str:
     data = summary["dataset"]
     sections = [
         f"# {data['name']}, {data['entity']}",
-        notes_markdown(data["notes"]),
-        headline(summary),
+        notes_markdown(summary),
+        *headline(summary),
         "## Result",
         _result(summary),
         "## What the numbers mean\n\n" + _bullets(METRIC_MEANINGS) if data["has_labels"] else "",
         "## Data\n\n" + _data(data),
+        "## Drift\n\n" + _drift(summary["drift"]),
         "## Threshold\n\n" + _threshold(summary),
-        "## Errors and realism\n\n" + _statistics(summary["statistics"]),
+        "## Errors, realism and scores\n\n" + _statistics(summary["statistics"]),
         "## Alarms\n\n" + _alarms(summary),
         "## Features\n\n" + _features(summary["features"]),
         "## Figures\n\n" + _figures(summary["files"]),
         "## Settings and versions\n\n" + settings_markdown(summary),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def notes_markdown(notes: list[str]) -> str:
-    """What has to be known about the data before any number is read."""
-    return "\n>\n".join(f"> **Note on the data:** {note}" for note in notes)
-
-
-def headline(summary: Summary) -> str:
-    """The result in two sentences, whichever way it went."""
-    rows = summary["methods"]
-    ours, rival = detector_row(rows), best_simple_row(rows)
-    if rival is None:
-        return (
-            f"{ours['method']}: {percent(ours['alarm_rate'])} of the time steps are alarms. "
-            "**The data have no labels, so how good the alarms are cannot be measured here.**"
-        )
-    value, other = ours["metrics"]["vus_pr_score"], rival["metrics"]["vus_pr_score"]
-    comparison = "above" if value > other else "**not** above"
-    names = {
-        "precision": "precision_score",
-        "recall": "recall_score",
-        "F1": "f1_score",
-        "event F1": "event_f1_score",
-    }
-    decisions = [f"{name} {number(ours['metrics'][key])}" for name, key in names.items()]
-    return (
-        f"{ours['method']}: VUS-PR **{number(value)}**, {comparison} the best simple method "
-        f"({rival['method']}, {number(other)}). At the threshold chosen without labels: "
-        f"{', '.join(decisions)}."
-    )
 
 
 def window_level_markdown(window_level: dict[str, Any] | None) -> str:
@@ -119,17 +103,21 @@ def window_level_markdown(window_level: dict[str, Any] | None) -> str:
     )
 
 
-def comparison_markdown(dataset_name: str, rows: list[dict[str, Any]]) -> str:
-    """Published numbers and, for a result too good to believe, a warning; else empty text."""
-    table = published_markdown(dataset_name, rows)
-    if not table:
-        return ""
-    warning = audit_warning(dataset_name, rows)
-    intro = (
-        "**Published numbers**, without point adjustment, on the published data; to be compared "
-        "only if the notes on the data say nothing else.\n\n"
+def comparison_markdown(summary: Summary) -> str:
+    """Published numbers and, for a result too good to believe, a warning; else why there are none.
+
+    Empty text for data of which no numbers are known.
+    """
+    data, rows = summary["dataset"], summary["methods"]
+    reason = why_not_comparable(data)
+    if reason or not published_rows(data["name"]):
+        return reason
+    warning = audit_warning(data["name"], rows)
+    return (
+        "**Published numbers**, without point adjustment, on the published data.\n\n"
+        + published_markdown(data["name"], rows)
+        + (f"\n\n> **{warning}**" if warning else "")
     )
-    return intro + table + (f"\n\n> **{warning}**" if warning else "")
 
 
 def settings_markdown(summary: Summary) -> str:
@@ -149,7 +137,7 @@ def _result(summary: Summary) -> str:
             "the same scaler and, where it says smoothed, the detector's own smoothing over "
             f"{summary['config']['smoothing_span']} time steps."
         )
-    parts.append(comparison_markdown(summary["dataset"]["name"], rows))
+    parts.append(comparison_markdown(summary))
     parts.append(window_level_markdown(summary["window_level"]))
     parts.append(decisions_markdown(rows))
     parts.append(_costs(summary))
@@ -186,6 +174,17 @@ def _data(data: dict[str, Any]) -> str:
     return markdown_table(["", ""], rows)
 
 
+def _drift(drift: dict[str, Any]) -> str:
+    text = f"Mean over the features: **{number(drift['mean_shift'])}**. {DRIFT_MEANING}"
+    keys = ("shift", "train_mean", "test_mean")
+    rows = [
+        [worst["feature"], *(significant(worst[key]) for key in keys)]
+        for worst in drift["worst_features"]
+    ]
+    table = markdown_table(["farthest", "distance", "train mean", "test mean"], rows)
+    return f"{text}\n\n{table}" if rows else text
+
+
 def _threshold(summary: Summary) -> str:
     threshold = summary["threshold"]
     actual = detector_row(summary["methods"])["false_alarm_rate"]
@@ -206,7 +205,7 @@ def _threshold(summary: Summary) -> str:
 def _statistics(statistics: dict[str, Any]) -> str:
     headings = ["", "mean", "std", "50 %", "95 %", "99 %", "max"]
     parts = [STATISTIC_MEANINGS]
-    for key, title in (("reconstruction_error", "Reconstruction error"), ("realism", "Realism")):
+    for key, title in STATISTICS.items():
         rows = [
             [name, *(significant(value) for value in values.values())]
             for name, values in statistics[key].items()
@@ -217,19 +216,20 @@ def _statistics(statistics: dict[str, Any]) -> str:
 
 
 def _alarms(summary: Summary) -> str:
-    alarms = summary["alarms"]
-    if not alarms:
+    groups = summary["alarm_groups"]
+    if not groups:
         return "None: no score reached the threshold."
-    shown = largest_alarms(alarms, MAX_ALARMS)
-    text = f"{summary['num_alarms']:,} alarms (runs of alarmed time steps)."
-    if len(shown) < summary["num_alarms"]:
-        text += f" The {len(shown)} with the highest peaks, in time order:"
-    headings = ["rows", "time", "steps", "peak score", "true event", "top features at the peak"]
+    shown = largest_alarms(groups, MAX_ALARMS)
+    text = f"{summary['num_alarms']:,} alarms in {summary['num_alarm_groups']:,} groups. "
+    text += GROUP_MEANING
+    if len(shown) < summary["num_alarm_groups"]:
+        text += f" The {len(shown)} groups with the highest peaks, in time order:"
+    headings = ["rows", "time", "alarms", "peak score", "true event", "top features at the peak"]
     rows = [
         [
-            f"{alarm['start']}–{alarm['end'] - 1}",
+            f"{alarm['start']:,}–{alarm['end'] - 1:,}",
             "–" if alarm["start_time"] is None else f"{alarm['start_time']} – {alarm['end_time']}",
-            str(alarm["length"]),
+            f"{alarm['num_alarms']:,}",
             significant(alarm["peak_score"]),
             {True: "yes", False: "no", None: "–"}[alarm["hits_event"]],
             "; ".join(_feature_text(feature) for feature in alarm["top_features"]),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tsad_keras.reporting.explanations import METRIC_MEANINGS
+from tsad_keras.reporting.headline import headline, notes_markdown
 from tsad_keras.reporting.markdown import (
     comparison_markdown,
-    headline,
-    notes_markdown,
     settings_markdown,
     window_level_markdown,
 )
@@ -33,11 +32,11 @@ def mean_markdown(summary: dict[str, Any]) -> str:
     labelled = data["has_labels"]
     sections = [
         f"# {data['name']}: {averaging_text(summary)}",
-        notes_markdown(data["notes"]),
-        headline(summary),
+        notes_markdown(summary),
+        *headline(summary),
         "## Result",
         result_markdown(rows) if labelled else "",
-        comparison_markdown(data["name"], rows),
+        comparison_markdown(summary),
         window_level_markdown(summary["window_level"]),
         decisions_markdown(rows),
         "## VUS-PR of each run\n\n" + _runs(summary),

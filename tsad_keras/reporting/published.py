@@ -6,7 +6,7 @@ here; second-hand numbers do not.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tsad_keras.reporting.tables import Row, detector_row, markdown_table, number
 
@@ -53,20 +53,26 @@ def published_rows(dataset_name: str) -> tuple[Published, ...]:
     return PSM if dataset_name == "psm" else ()
 
 
-def published_markdown(dataset_name: str, rows: list[Row]) -> str:
-    """A table of the published numbers beside the detector's; empty text where there are none."""
-    return (
-        markdown_table(
-            ["metric", "method", "published", "here", "source"],
-            [
-                [name, method, value, ours, source]
-                for name, method, value, ours, source in _cells(dataset_name, rows)
-            ],
-            left=2,
+def why_not_comparable(data: dict[str, Any]) -> str:
+    """One sentence if published numbers exist but say nothing about these data, else empty text.
+
+    Args:
+        data: The facts of a result's `dataset`.
+    """
+    if data["is_stand_in"] and published_rows(data["name"]):
+        return (
+            "No comparison with published numbers: the features are a stand-in (see the note on "
+            "the data), so these numbers say nothing about the published data."
         )
-        if published_rows(dataset_name)
-        else ""
-    )
+    if not data["has_labels"] and published_rows(data["name"]):
+        return "No comparison with published numbers: there are no labels."
+    return ""
+
+
+def published_markdown(dataset_name: str, rows: list[Row]) -> str:
+    """A table of the published numbers beside the detector's."""
+    headings = ["metric", "method", "published", "here", "source"]
+    return markdown_table(headings, _cells(dataset_name, rows), left=2)
 
 
 def published_text(dataset_name: str, rows: list[Row]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tsad_keras.evaluation import labels_to_events
+
 
 def stretch_length(num_timesteps: int, window_size: int) -> int:
     """Time steps of a stretch: ten windows, or a quarter of the series if that is shorter.
@@ -20,13 +22,16 @@ def stretch_length(num_timesteps: int, window_size: int) -> int:
 def best_and_worst_stretch(
     labels: np.ndarray, predictions: np.ndarray, length: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The stretches where the alarms tell events from normal time best, and where they err most.
+    """The stretches where the alarms tell an event from normal time best, and where they err most.
 
-    Best: among the stretches with anomalous time steps and at least a quarter of normal ones, the
-    highest share of alarmed anomalous steps minus share of alarmed normal steps; of equals the one
-    with the most events, then with the most anomalous steps, then the first. Without such a
-    stretch, the one with the fewest wrong decisions. Worst: the most wrong decisions, missed or
-    falsely alarmed, of equals the first.
+    Looked at are the stretches with an event or an alarm in the middle or, if that is longer than
+    three quarters of the stretch, its beginning or its end: what an event looks like shows only
+    beside what is normal. Of equals the first.
+
+    Best: of those around a true event, if possible those that begin and end in normal time, the
+    highest share of alarmed anomalous steps minus share of alarmed normal steps, events shorter
+    than a twentieth of the stretch counting in proportion. Worst: of those with at least a quarter
+    of normal steps, if there are such, the most wrong decisions, missed or falsely alarmed.
 
     Args:
         labels: `(num_timesteps,)` 0/1.
@@ -37,26 +42,27 @@ def best_and_worst_stretch(
         Start and end (exclusive) of the best, and of the worst.
 
     Example:
-        >>> labels = np.array([0, 1, 1, 0, 0, 0, 1, 1])
-        >>> predictions = np.array([0, 1, 1, 0, 1, 0, 0, 0])
-        >>> best_and_worst_stretch(labels, predictions, 4)
-        ((0, 4), (4, 8))
+        >>> labels = np.array([0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0])
+        >>> predictions = np.array([0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0])
+        >>> best_and_worst_stretch(labels, predictions, 6)
+        ((0, 6), (7, 13))
     """
     labels, predictions = np.asarray(labels, bool), np.asarray(predictions, bool)
-    wrong = _sums(labels != predictions, length)
-    anomalous = _sums(labels, length)
-    found, false = _sums(labels & predictions, length), _sums(predictions & ~labels, length)
-    begins = _sums(np.diff(labels, prepend=False) & labels, length)
-    is_mixed = (anomalous > 0) & (anomalous <= 0.75 * length)
+    around_events = _candidates(labels, length)
+    candidates = around_events + _candidates(predictions, length)
+    starts, event_lengths = np.array(candidates or [(0, 0)], dtype=np.int64).T
+    anomalous = _sums(labels, length)[starts]
+    found = _sums(labels & predictions, length)[starts]
+    false = _sums(predictions & ~labels, length)[starts]
+    worst = _first_highest(anomalous <= 0.75 * length, anomalous - found + false)
+    margin = max(1, length // 20)
+    at_edges = _sums(labels, margin)
+    is_framed = (at_edges[starts] == 0) & (at_edges[starts + length - margin] == 0)
     separation = found / np.maximum(anomalous, 1) - false / np.maximum(length - anomalous, 1)
-    if is_mixed.any():
-        rank = np.lexsort((anomalous, begins, np.where(is_mixed, separation, -np.inf)))
-        ties = [values == values[rank[-1]] for values in (separation, begins, anomalous)]
-        best = int(np.argmax(np.logical_and.reduce(ties) & is_mixed))
-    else:
-        best = int(np.argmin(wrong))
-    worst = int(np.argmax(wrong))
-    return (best, best + length), (worst, worst + length)
+    weight = np.minimum(1.0, 20 * event_lengths / length)
+    num_events = len(around_events) or len(starts)
+    best = _first_highest(is_framed[:num_events], (weight * separation)[:num_events])
+    return tuple((int(starts[i]), int(starts[i]) + length) for i in (best, worst))
 
 
 def highest_stretch(scores: np.ndarray, length: int) -> tuple[int, int]:
@@ -69,6 +75,22 @@ def highest_stretch(scores: np.ndarray, length: int) -> tuple[int, int]:
     start = int(np.argmax(scores)) - length // 2
     start = max(0, min(start, len(scores) - length))
     return start, start + length
+
+
+def _candidates(flags: np.ndarray, length: int) -> list[tuple[int, int]]:
+    """Starts of the stretches around runs of ones, and the lengths of these runs."""
+    last = len(flags) - length
+    found = []
+    for start, end in labels_to_events(flags):
+        middles = [(start + end) // 2] if end - start <= 0.75 * length else [start, end]
+        found += [(max(0, min(m - length // 2, last)), end - start) for m in middles]
+    return found
+
+
+def _first_highest(is_preferred: np.ndarray, values: np.ndarray) -> int:
+    """Where the value is highest among the preferred ones, or among all if there are none."""
+    allowed = is_preferred if is_preferred.any() else ~is_preferred
+    return int(np.argmax(np.where(allowed, values, -np.inf)))
 
 
 def _sums(values: np.ndarray, length: int) -> np.ndarray:

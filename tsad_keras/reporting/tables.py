@@ -150,11 +150,10 @@ def detector_row(rows: list[Row]) -> Row:
     return next(row for row in rows if row["is_detector"])
 
 
-def best_simple_row(rows: list[Row], key: str = "vus_pr_score") -> Row | None:
-    """The baseline with the highest value of a metric, the floors left out; None without labels."""
-    simple = [row for row in rows if not row["is_detector"] and not row["is_floor"]]
-    simple = [row for row in simple if row["metrics"].get(key) is not None]
-    return max(simple, key=lambda row: row["metrics"][key], default=None)
+def best_baseline_row(rows: list[Row], key: str = "vus_pr_score") -> Row | None:
+    """The baseline with the highest value of a metric, floors included; None without labels."""
+    known = [row for row in rows if not row["is_detector"] and row["metrics"].get(key) is not None]
+    return max(known, key=lambda row: row["metrics"][key], default=None)
 
 
 def _best(rows: list[Row], column: Column) -> float | None:
