@@ -90,7 +90,7 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
             }
         ],
         "num_alarms": 3,
-        "num_alarm_groups": 1,
+        "num_alarm_groups": 2,
         "alarm_groups": [
             {
                 "start": 10,
@@ -132,7 +132,7 @@ class TestMarkdown:
     def test_top_tells_data_and_alarms_before_the_table(self):
         top = run_markdown(summary()).split("| method")[0]
         assert "1,000 training rows, 500 test rows, 2 features; 10.00 %" in top
-        assert "3 (in 1 groups), on 2.00 % of the test rows" in top
+        assert "**Alarms**: 3 (in 2 groups), on 2.00 % of the test rows" in top
         assert "stated false-alarm rate 0.50 %, actual 1.00 %" in top
 
     def test_tables_are_rectangular_even_with_bars_in_names(self):

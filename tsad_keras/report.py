@@ -13,7 +13,7 @@ from tsad_keras.reporting.published import (
     published_text,
     why_not_comparable,
 )
-from tsad_keras.reporting.tables import rates_text, result_text
+from tsad_keras.reporting.tables import WINDOW_LEVEL_NAMES, rates_text, result_text
 
 _WIDTH = 98
 _FOOTNOTES = (
@@ -69,12 +69,7 @@ def _window_level(window_level: dict[str, Any] | None) -> str:
         return ""
     spread = window_level.get("metrics_spread", {})
     texts = []
-    for key, name in (
-        ("precision_score", "precision"),
-        ("recall_score", "recall"),
-        ("f1_score", "F1"),
-        ("roc_auc_score", "ROC-AUC"),
-    ):
+    for key, name in WINDOW_LEVEL_NAMES.items():
         text = f"{name} {window_level['metrics'][key]:.3f}"
         texts.append(text + (f" +- {spread[key]:.3f}" if key in spread else ""))
     return (

@@ -58,22 +58,25 @@ def plot_alarm_features(
         contributions: `(num_timesteps, num_features)`.
         alarms: At least one, in time order, as `list_alarms` or `group_alarms` describes them.
         feature_names: Names, num_features.
-        max_features: Features with smaller shares are summed up in a last row.
+        max_features: Of those with smaller shares, only the sum is told.
     """
     peaks = contributions[[alarm["peak_row"] for alarm in alarms]]
     shares = 100 * peaks / np.maximum(peaks.sum(axis=1, keepdims=True), 1e-300)
     order = np.argsort(-shares.sum(axis=0), kind="stable")
     shown = np.sort(order[:max_features])  # in the data's order, which often groups related ones
     grid, names = shares[:, shown].T, [shortened(feature_names[i], 28) for i in shown]
+    title = "Largest alarms: what the score at the peak is made of"
     if len(order) > max_features:
-        grid = np.vstack([grid, shares[:, order[max_features:]].sum(axis=1)])
-        names.append(f"{len(order) - max_features} others, sum")
+        others = shares[:, order[max_features:]].sum(axis=1)
+        title += (
+            f"\n({len(order) - max_features} other features make {others.min():.0f} to "
+            f"{others.max():.0f} % and are not shown)"
+        )
     figure = Figure(
         figsize=(3.2 + 0.62 * max(len(alarms), 4), 1.9 + 0.27 * len(names)), layout="constrained"
     )
     axes = figure.subplots()
-    # One large share, or the sum of the others, must not wash out the rest.
-    norm = PowerNorm(0.5, vmin=0, vmax=max(shares[:, shown].max(), 1.0))
+    norm = PowerNorm(0.5, vmin=0, vmax=max(grid.max(), 1.0))  # one large share hides no other
     image = axes.imshow(grid, aspect="auto", cmap="magma_r", norm=norm)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     texts = [
@@ -82,13 +85,8 @@ def plot_alarm_features(
     ]
     axes.set_xticks(range(len(alarms)), texts, rotation=45, ha="right", fontsize=8)
     axes.set_xlabel("alarm or group of near alarms (first and last test row)")
-    axes.set_title("Largest alarms: what the score at the peak is made of", loc="left", fontsize=10)
-    figure.colorbar(
-        image,
-        ax=axes,
-        label="share of the score, % (square-root colour scale)",
-        extend="max" if grid.max() > norm.vmax else "neither",
-    )
+    axes.set_title(title, loc="left", fontsize=10)
+    figure.colorbar(image, ax=axes, label="share of the score, % (square-root colour scale)")
     return figure
 
 

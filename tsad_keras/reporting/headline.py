@@ -82,16 +82,15 @@ def _caution(summary: Summary, ours: Row, difference: float) -> str:
 
 def _alarms(summary: Summary) -> str:
     ours = detector_row(summary["methods"])
-    text = f"**Alarms**: {percent(ours['alarm_rate'])} of the test rows"
+    text = f"{percent(ours['alarm_rate'])} of the test rows"
     if summary["kind"] == "run":
-        count = summary["num_alarms"]
-        text = f"**Alarms**: {count:,}, on {percent(ours['alarm_rate'])} of the test rows"
-        if summary["num_alarm_groups"] < count:
-            text = text.replace(", on", f" (in {summary['num_alarm_groups']:,} groups), on")
+        num_alarms, num_groups = summary["num_alarms"], summary["num_alarm_groups"]
+        groups = f" (in {num_groups:,} groups)" if 1 < num_groups < num_alarms else ""
+        text = f"{num_alarms:,}{groups}, on {text}"
     text += f"; stated false-alarm rate {percent(ours['expected_false_alarm_rate'])}"
     if ours["false_alarm_rate"] is not None:
         text += f", actual {percent(ours['false_alarm_rate'])} of the normal rows"
-    return text + "."
+    return f"**Alarms**: {text}."
 
 
 def _decisions(summary: Summary) -> str:

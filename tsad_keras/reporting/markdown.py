@@ -22,6 +22,7 @@ from tsad_keras.reporting.published import (
     why_not_comparable,
 )
 from tsad_keras.reporting.tables import (
+    WINDOW_LEVEL_NAMES,
     decisions_markdown,
     detector_row,
     markdown_table,
@@ -88,18 +89,12 @@ def window_level_markdown(window_level: dict[str, Any] | None) -> str:
     if not window_level or not window_level["metrics"]:
         return ""
     spread = window_level.get("metrics_spread", {})
-    names = {
-        "precision_score": "precision",
-        "recall_score": "recall",
-        "f1_score": "F1",
-        "roc_auc_score": "ROC-AUC",
-    }
-    cells = [number(window_level["metrics"][key], spread.get(key)) for key in names]
+    cells = [number(window_level["metrics"][key], spread.get(key)) for key in WINDOW_LEVEL_NAMES]
     return (
         f"**Window level**: {window_level['num_windows']:g} windows of the test part, one every "
         f"{window_level['stride']:g} rows, {window_level['num_anomalous']:g} of them anomalous (a "
         "window is if any of its time steps is), at the label-free window threshold.\n\n"
-        + markdown_table(list(names.values()), [cells], left=0)
+        + markdown_table(list(WINDOW_LEVEL_NAMES.values()), [cells], left=0)
     )
 
 
@@ -147,7 +142,7 @@ def _result(summary: Summary) -> str:
 def _costs(summary: Summary) -> str:
     seconds, memory = summary["seconds"], summary["peak_memory_mb"]
     text = (
-        f"{summary['num_epochs']} epochs, best epoch {summary['best_epoch']}; "
+        f"Epochs trained: {summary['num_epochs']}, best epoch {summary['best_epoch']}; "
         f"{seconds['total']:.0f} s in all"
     )
     if memory is not None:

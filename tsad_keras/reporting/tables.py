@@ -32,6 +32,13 @@ COLUMNS = (
     Column("best_point_adjusted_f1_score", "PA-F1!", "PA-F1 (oracle, inflated)", False),
 )
 
+WINDOW_LEVEL_NAMES = {
+    "precision_score": "precision",
+    "recall_score": "recall",
+    "f1_score": "F1",
+    "roc_auc_score": "ROC-AUC",
+}
+
 _METHOD_WIDTH = 25
 
 
