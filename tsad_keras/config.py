@@ -93,7 +93,9 @@ class Config:
     score_mode: Literal["reconstruction", "realism", "combined"] = "reconstruction"
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
-    smoothing_span: int = 11  # causal exponentially weighted mean over so many steps; 1 = off
+    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen by mean VUS-PR and
+    # AP on the development entities (SMD 1-6 1-7 2-1 2-2, six servers) over any single scale.
+    smoothing_span: int = 11
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data
     score_batch_size: int = 64  # windows a forward pass when scoring; no influence on results

@@ -34,7 +34,7 @@ class PointScorer:
         >>> scorer = PointScorer(lambda windows: windows, window_size=4, stride=2, batch_size=2)
         >>> series = np.arange(7.0)[:, None]
         >>> parts = [scorer.update(series[:5]), scorer.update(series[5:]), scorer.finish()]
-        >>> np.concatenate(parts).ravel().tolist()
+        >>> np.concatenate([part for part in parts if len(part)]).ravel().tolist()
         [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     """
 
@@ -204,31 +204,34 @@ def combine_scores(
 
 
 class CausalSmoother:
-    """Exponentially weighted mean over the past: y = a x + (1 - a) y_before.
+    """Mean over three time scales of the past: raw, about `span`, and about 4 `span` time steps.
+
+    At each scale w the exponentially weighted mean y = a x + (1 - a) y_before with a = 2 / (w + 1).
+    A short burst keeps a third of its height, what lasts adds up, and nothing looks ahead.
 
     Args:
-        span: a = 2 / (span + 1), so about `span` time steps count; 1 leaves values as they are.
+        span: The middle scale in time steps; 1 leaves values as they are.
 
     Example:
-        >>> CausalSmoother(span=3).update(np.array([[0.0], [4.0], [4.0]])).ravel().tolist()
-        [0.0, 2.0, 3.0]
+        >>> smoother = CausalSmoother(span=3)
+        >>> smoother.update(np.array([[0.0], [12.0], [12.0]])).round(2).ravel().tolist()
+        [0.0, 6.62, 8.14]
     """
 
     def __init__(self, span: int) -> None:
-        self._alpha = 2.0 / (span + 1.0)
-        self._last: np.ndarray | None = None
+        self._alphas = () if span == 1 else (2.0 / (span + 1.0), 2.0 / (4.0 * span + 1.0))
+        self._last: list[np.ndarray] | None = None
 
     def update(self, values: np.ndarray) -> np.ndarray:
         """Smooths further values `(num_timesteps, num_columns)` of the same series."""
-        if self._alpha >= 1.0 or len(values) == 0:
+        if not self._alphas or len(values) == 0:
             return values
-        last = values[0] if self._last is None else self._last
-        smoothed, _ = lfilter(
-            [self._alpha],
-            [1.0, self._alpha - 1.0],
-            values,
-            axis=0,
-            zi=((1.0 - self._alpha) * last)[None, :],
-        )
-        self._last = smoothed[-1]
-        return smoothed
+        if self._last is None:
+            self._last = [values[0]] * len(self._alphas)
+        total = values.copy()
+        for index, alpha in enumerate(self._alphas):
+            start = ((1.0 - alpha) * self._last[index])[None, :]
+            scale, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start)
+            self._last[index] = scale[-1]
+            total += scale
+        return total / (1 + len(self._alphas))

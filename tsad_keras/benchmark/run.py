@@ -103,15 +103,22 @@ def finished_run(folder: Path, config: Config, fingerprint: str) -> Summary | No
     return {**summary, "folder": str(folder)} if is_same else None
 
 
+def _method_rows(
+    dataset: TimeSeriesDataset, config: Config, scored: ScoredDetector
+) -> list[dict[str, Any]]:
+    """The rows of the result table, the detector's last."""
+    rows = [
+        baseline_result(baseline, dataset.train, dataset.test, dataset.test_labels)
+        for baseline in baselines_for(config)
+    ]
+    return [*rows, detector_result(scored, config, dataset.test_labels)]
+
+
 def _summarise(
     dataset: TimeSeriesDataset, config: Config, scored: ScoredDetector, folder: Path
 ) -> Summary:
-    labels = dataset.test_labels
-    methods = [
-        baseline_result(baseline, dataset.train, dataset.test, labels)
-        for baseline in baselines_for(config)
-    ]
-    methods.append(detector_result(scored, config, labels))
+    labels, detector = dataset.test_labels, scored.detector
+    methods = _method_rows(dataset, config, scored)
     alarms = list_alarms(dataset, scored.contributions, scored.scores, scored.predictions)
     groups = group_alarms(alarms, config.window_size // 2)
     parts = score_parts(scored, dataset.train, dataset.test)
@@ -119,7 +126,6 @@ def _summarise(
     _write_scores(dataset, scored, folder)
     draw_figures(dataset, scored, groups, parts, folder)
     files = ["config.json", "history.csv", "scores.csv", "model/detector.npz", REPORT]
-    detector = scored.detector
     return {
         "kind": "run",
         "format": FORMAT,

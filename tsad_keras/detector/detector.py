@@ -19,7 +19,7 @@ from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import CausalSmoother, PointScorer, combine_scores, iterate_points
 from tsad_keras.thresholds import choose_threshold
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
-from tsad_keras.windows import gather_windows, window_starts
+from tsad_keras.windows import gather_windows, split_train_validation, window_starts
 
 
 class ContrastiveGANDetector:
@@ -112,7 +112,7 @@ class ContrastiveGANDetector:
         series, names = as_series_list(X)
         names = names if feature_names is None else feature_names
         self.feature_names_ = check_names(names, series[0].shape[1])
-        train, validation = fitting.split_train_validation(
+        train, validation = split_train_validation(
             series, config.window_size, config.validation_fraction
         )
         fitting.check_varies(train, self.feature_names_)
@@ -158,7 +158,11 @@ class ContrastiveGANDetector:
     def _set_networks(self, networks: Networks) -> None:
         self.networks_ = networks
         with_realism = self.config.score_mode != "reconstruction"
-        self._window_outputs = compile_window_outputs(networks, with_realism)
+        # Traced on first use, so the second one costs nothing where nobody asks for components.
+        self._window_components = compile_window_outputs(networks, with_realism=True)
+        self._window_outputs = (
+            self._window_components if with_realism else compile_window_outputs(networks, False)
+        )
 
     def _calibrate(self, scaled_train: list[np.ndarray]) -> None:
         self.error_scale_ = np.ones(len(self.feature_names_))
@@ -261,12 +265,11 @@ class ContrastiveGANDetector:
             units, and `realism` (num_timesteps,), the mean D of the covering windows.
         """
         series = self._check(X)
-        outputs = compile_window_outputs(self.networks_, with_realism=True)
         pieces = [
             piece
             for values in series
             for piece in iterate_points(
-                self._point_scorer(outputs), [self.scaler_.transform(values)]
+                self._point_scorer(self._window_components), [self.scaler_.transform(values)]
             )
         ]
         joined = np.concatenate(pieces)  # (num_timesteps, num_features + 1)

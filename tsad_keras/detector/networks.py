@@ -94,7 +94,9 @@ def compile_window_outputs(
         reconstruction errors, same shape; with realism one more column holds 1 - D(window).
     """
 
-    @tf.function(reduce_retracing=True)
+    shape = [None, *networks.autoencoder.input_shape[1:]]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])  # one trace for every batch
     def outputs(windows: tf.Tensor) -> tf.Tensor:
         reconstruction = networks.autoencoder(windows, training=False)["reconstruction"]
         errors = tf.math.squared_difference(windows, reconstruction)
