@@ -25,7 +25,7 @@ class Baseline:
 
     Args:
         clip: z-scores beyond it are cut, in train standard deviations.
-        smoothing_span: Time steps of the causal exponentially weighted mean; 1 = none.
+        smoothing_span: Time steps of the causal smoother (`CausalSmoother`); 1 = none.
         validation_fraction: Tail of each training series that gives the threshold.
         window_size: Least length of that tail, time steps.
         threshold_method: `"pot"`, `"percentile"` or `"sigma"`.

@@ -93,8 +93,8 @@ class Config:
     score_mode: Literal["reconstruction", "realism", "combined"] = "reconstruction"
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
-    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen by mean VUS-PR and
-    # AP on the development entities (SMD 1-6 1-7 2-1 2-2, six servers) over any single scale.
+    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen over any single
+    # scale by mean VUS-PR and AP on development entities (SMD 1-6 1-7 2-1 2-2 and six servers).
     smoothing_span: int = 11
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data

@@ -15,11 +15,7 @@ from tsad_keras.detector.networks import Networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeights, Trainer
-from tsad_keras.windows import (
-    gather_windows,
-    split_train_validation,  # noqa: F401  part of `fit`, called by the detector
-    starts_within_series,
-)
+from tsad_keras.windows import gather_windows, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 _MAX_VALIDATION_WINDOWS = 256

@@ -129,8 +129,8 @@ def _result(summary: Summary) -> str:
         parts.append(result_markdown(rows))
         parts.append(
             "Bold: best of its column, the floors (random, always alarm) aside. Every method has "
-            "the same scaler and, where it says smoothed, the detector's own smoothing over "
-            f"{summary['config']['smoothing_span']} time steps."
+            "the same scaler and, where it says smoothed, the detector's own smoothing ("
+            f"smoothing_span {summary['config']['smoothing_span']})."
         )
     parts.append(comparison_markdown(summary))
     parts.append(window_level_markdown(summary["window_level"]))
