@@ -93,7 +93,7 @@ class Config:
     score_mode: Literal["reconstruction", "realism", "combined"] = "reconstruction"
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
-    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen over any single
+    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen over a single
     # scale by mean VUS-PR and AP on development entities (SMD 1-6 1-7 2-1 2-2 and six servers).
     smoothing_span: int = 11
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
