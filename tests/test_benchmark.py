@@ -271,6 +271,13 @@ def test_seeds_below_one_are_refused(dataset, tmp_path):
         reproduce_entity(dataset, TINY, tmp_path, seeds=0)
 
 
+def test_a_test_part_shorter_than_a_window_is_refused_before_the_training(tmp_path):
+    short = load_dataset("synthetic", num_train=600, num_test=19, num_features=4)
+    with pytest.raises(InputError, match="has 19 time steps, expected at least window_size"):
+        reproduce_entity(short, TINY, tmp_path / "out", verbose=False)
+    assert not (tmp_path / "out" / "history.csv").exists()
+
+
 def test_spread_is_that_of_the_seeds_means():
     def single(seed, value):
         row = {"method": "m", "is_detector": True, "is_floor": False, "alarm_rate": 0.1}

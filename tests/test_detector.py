@@ -507,3 +507,11 @@ def test_an_unwritable_folder_is_an_input_error(tiny_detector, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         tiny_detector.save(tmp_path / "file")
+
+
+def test_a_detector_trained_on_an_array_scores_a_frame_with_any_names(tiny_detector, make_series):
+    series = make_series(60)
+    frame = pd.DataFrame(series, columns=[f"metric {index}" for index in range(series.shape[1])])
+    np.testing.assert_array_equal(
+        tiny_detector.decision_function(frame), tiny_detector.decision_function(series)
+    )

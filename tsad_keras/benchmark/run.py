@@ -23,6 +23,7 @@ from tsad_keras.benchmark.methods import (
 )
 from tsad_keras.config import Config
 from tsad_keras.datasets.base import TimeSeriesDataset
+from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
 from tsad_keras.reporting.alarms import group_alarms, largest_alarms, list_alarms
 from tsad_keras.reporting.drift import drift_facts, drift_warnings
@@ -67,6 +68,12 @@ def run_once(
     if found is not None:
         logger.info("%s is finished with these settings and data: not computed again", folder)
         return found
+    if dataset.num_test < config.window_size:  # known before the training, so say it before
+        raise InputError(
+            f"the test part of {dataset.name} {dataset.entity} has {dataset.num_test} time steps, "
+            f"expected at least window_size ({config.window_size}); pass a longer test part or a "
+            "smaller window_size"
+        )
     # Old results must never stand beside new files, whenever this run may be killed.
     for name in (RESULTS, REPORT, "scores.csv", *_figure_names(folder)):
         (folder / name).unlink(missing_ok=True)

@@ -11,7 +11,13 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
-from tsad_keras.detector.inputs import Series, as_series_list, as_values, check_names
+from tsad_keras.detector.inputs import (
+    Series,
+    as_series_list,
+    as_values,
+    check_names,
+    unnamed,
+)
 from tsad_keras.detector.networks import Networks, build_networks, compile_window_outputs
 from tsad_keras.errors import InputError
 from tsad_keras.persistence import read_bundle, write_bundle
@@ -324,7 +330,9 @@ class ContrastiveGANDetector:
     def _check(self, X: Series) -> list[np.ndarray]:
         self._require_fitted()
         series, names = as_series_list(X)
-        if names is not None and list(names) != list(self.feature_names_):
+        # Trained on an array, there are no names that a DataFrame's could contradict.
+        named = self.feature_names_ != unnamed(len(self.feature_names_))
+        if named and names is not None and list(names) != list(self.feature_names_):
             raise InputError(
                 f"the columns are {', '.join(names)}, expected those of training in their order: "
                 f"{', '.join(self.feature_names_)}"

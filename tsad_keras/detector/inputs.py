@@ -79,7 +79,12 @@ def _check_types(frame: pd.DataFrame) -> None:
 def check_names(names: Sequence[str] | None, num_features: int) -> tuple[str, ...]:
     """Returns the names as a tuple, `feature_0 ...` if there are none."""
     if names is None:
-        return tuple(f"feature_{index}" for index in range(num_features))
+        return unnamed(num_features)
     if len(names) != num_features:
         raise InputError(f"{len(names)} feature_names came for {num_features} features")
     return tuple(str(name) for name in names)
+
+
+def unnamed(num_features: int) -> tuple[str, ...]:
+    """The names of features that came without any."""
+    return tuple(f"feature_{index}" for index in range(num_features))
