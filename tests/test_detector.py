@@ -1,5 +1,6 @@
 """The detector as a user meets it: any kind of series in; scores, alarms and explanations out."""
 
+import copy
 import hashlib
 import inspect
 import random
@@ -227,7 +228,6 @@ def test_bad_data_at_scoring_is_an_input_error(verb, tiny_detector, make_series)
         (series[:, :2], "2 features, expected the 3"),
         (series[:19], r"19 time steps, expected at least window_size \(20\)"),
         (np.where(series > 12, np.inf, series), "is infinite"),
-        (pd.DataFrame(series, columns=["x", "y", "z"]), "columns are x, y, z, expected"),
         (
             pd.DataFrame(series, columns=["feature_1", "feature_0", "feature_2"]),
             "in their order: feature_0, feature_1, feature_2",
@@ -507,6 +507,13 @@ def test_an_unwritable_folder_is_an_input_error(tiny_detector, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         tiny_detector.save(tmp_path / "file")
+
+
+def test_a_detector_trained_on_a_frame_refuses_other_names(tiny_detector, make_series):
+    named = copy.copy(tiny_detector)
+    named.feature_names_ = ("a", "b", "c")
+    with pytest.raises(InputError, match="columns are x, y, z, expected .* a, b, c"):
+        named.predict(pd.DataFrame(make_series(60), columns=["x", "y", "z"]))
 
 
 def test_a_detector_trained_on_an_array_scores_a_frame_with_any_names(tiny_detector, make_series):

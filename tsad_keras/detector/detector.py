@@ -330,9 +330,11 @@ class ContrastiveGANDetector:
     def _check(self, X: Series) -> list[np.ndarray]:
         self._require_fitted()
         series, names = as_series_list(X)
-        # Trained on an array, there are no names that a DataFrame's could contradict.
-        named = self.feature_names_ != unnamed(len(self.feature_names_))
-        if named and names is not None and list(names) != list(self.feature_names_):
+        # Trained on an array, there are no names that a DataFrame's own could contradict.
+        is_array_made = self.feature_names_ == unnamed(len(self.feature_names_))
+        if is_array_made and names is not None and not set(names) & set(self.feature_names_):
+            names = None
+        if names is not None and list(names) != list(self.feature_names_):
             raise InputError(
                 f"the columns are {', '.join(names)}, expected those of training in their order: "
                 f"{', '.join(self.feature_names_)}"
