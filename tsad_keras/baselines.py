@@ -6,6 +6,7 @@ rule on the same validation tail, so that a better number of the detector is the
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from tsad_keras.windows import split_train_validation
 Series = np.ndarray | Sequence[np.ndarray]
 
 
-class Baseline:
+class Baseline(abc.ABC):
     """What all baselines share; a subclass says how scaled rows become scores.
 
     Args:
@@ -133,12 +134,12 @@ class Baseline:
     def _choose_threshold(self, scores: np.ndarray) -> float:
         return choose_threshold(scores, self.threshold_method, self.false_alarm_rate)
 
-    def _learn(self, scaled: np.ndarray) -> None:
+    def _learn(self, scaled: np.ndarray) -> None:  # noqa: B027  not every score learns
         """Learns from the joined training rows `(num_timesteps, num_features)`, if need be."""
 
+    @abc.abstractmethod
     def _raw_scores(self, scaled: np.ndarray) -> np.ndarray:
         """Scores `(num_timesteps,)` of one scaled series."""
-        raise NotImplementedError
 
 
 class RandomBaseline(Baseline):
@@ -194,7 +195,7 @@ class PCAErrorBaseline(Baseline):
         super().__init__(**settings)
         self.explained_variance = explained_variance
 
-    def _learn(self, scaled: np.ndarray) -> None:
+    def _learn(self, scaled: np.ndarray) -> None:  # noqa: B027  not every score learns
         from sklearn.decomposition import PCA
 
         self.center_ = scaled.mean(axis=0)

@@ -1,5 +1,6 @@
 """The one assembly point: raw series in, scores, alarms and explanations out."""
 
-from tsad_keras.detector.detector import ContrastiveGANDetector, load_detector
+from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.loading import load_detector
 
 __all__ = ["ContrastiveGANDetector", "load_detector"]

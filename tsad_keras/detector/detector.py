@@ -16,11 +16,12 @@ from tsad_keras.detector.inputs import (
     as_series_list,
     as_values,
     check_names,
-    unnamed,
+    check_series,
+    check_width,
 )
 from tsad_keras.detector.networks import Networks, build_networks, compile_window_outputs
 from tsad_keras.errors import InputError
-from tsad_keras.persistence import read_bundle, write_bundle
+from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import CausalSmoother, PointScorer, combine_scores, iterate_points
 from tsad_keras.thresholds import choose_threshold
@@ -237,7 +238,7 @@ class ContrastiveGANDetector:
         def scaled() -> Iterator[np.ndarray]:
             state = None
             for piece in pieces:
-                values = self._check_width(as_values(piece))
+                values = check_width(as_values(piece), self.feature_names_)
                 yield self.scaler_.transform(values, state)
                 state = last_seen(values, state)
 
@@ -329,32 +330,7 @@ class ContrastiveGANDetector:
 
     def _check(self, X: Series) -> list[np.ndarray]:
         self._require_fitted()
-        series, names = as_series_list(X)
-        # Trained on an array, there are no names that a DataFrame's own could contradict.
-        is_array_made = self.feature_names_ == unnamed(len(self.feature_names_))
-        if is_array_made and names is not None and not set(names) & set(self.feature_names_):
-            names = None
-        if names is not None and list(names) != list(self.feature_names_):
-            raise InputError(
-                f"the columns are {', '.join(names)}, expected those of training in their order: "
-                f"{', '.join(self.feature_names_)}"
-            )
-        for values in series:
-            self._check_width(values)
-            if len(values) < self.config.window_size:
-                raise InputError(
-                    f"a series has {len(values)} time steps, expected at least window_size "
-                    f"({self.config.window_size}); pass a longer series"
-                )
-        return series
-
-    def _check_width(self, values: np.ndarray) -> np.ndarray:
-        if values.shape[1] != len(self.feature_names_):
-            raise InputError(
-                f"the series has {values.shape[1]} features, expected the "
-                f"{len(self.feature_names_)} of training; pass the same columns"
-            )
-        return values
+        return check_series(X, self.feature_names_, self.config.window_size)
 
     # --- persistence -----------------------------------------------------------------------------
 
@@ -385,37 +361,3 @@ class ContrastiveGANDetector:
             "history": self.history_,
         }
         write_bundle(Path(directory), arrays, metadata)
-
-
-def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
-    """Loads what `save` wrote; scores are the same as before.
-
-    Args:
-        directory: The folder.
-
-    Raises:
-        InputError: If the folder is missing, damaged, or of an unknown format.
-    """
-    arrays, metadata = read_bundle(Path(directory))
-    try:
-        detector = ContrastiveGANDetector(**metadata["config"])
-        detector.feature_names_ = tuple(metadata["feature_names"])
-        detector.scaler_ = Scaler(detector.config.clip)
-        detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
-        detector.error_scale_ = arrays["error_scale"]
-        for name in ("mean", "scale", "error_scale"):
-            if arrays[name].shape != (len(detector.feature_names_),):
-                raise ValueError(f"{name} has shape {arrays[name].shape}")
-        networks = build_networks(detector.config, len(detector.feature_names_))
-        networks.set_weights(arrays)
-        detector._set_networks(networks)
-        detector.threshold_ = float(metadata["threshold"])
-        detector.window_threshold_ = float(metadata["window_threshold"])
-        detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
-        detector.best_epoch_ = int(metadata["best_epoch"])
-        detector.history_ = metadata["history"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"the model folder {directory} is damaged ({error}); train again or restore it"
-        ) from error
-    return detector

@@ -88,3 +88,47 @@ def check_names(names: Sequence[str] | None, num_features: int) -> tuple[str, ..
 def unnamed(num_features: int) -> tuple[str, ...]:
     """The names of features that came without any."""
     return tuple(f"feature_{index}" for index in range(num_features))
+
+
+def check_series(X: Series, feature_names: tuple[str, ...], window_size: int) -> list[np.ndarray]:
+    """Returns the series as arrays, if a detector trained on these features can score them.
+
+    Args:
+        X: As for `as_series_list`.
+        feature_names: Those of training.
+        window_size: The least number of time steps.
+
+    Returns:
+        Arrays `(num_timesteps, num_features)` float64.
+
+    Raises:
+        InputError: For other columns, another order or number of columns, or too few time steps.
+    """
+    series, names = as_series_list(X)
+    # Trained on an array, there are no names that a DataFrame's own could contradict.
+    is_array_made = feature_names == unnamed(len(feature_names))
+    if is_array_made and names is not None and not set(names) & set(feature_names):
+        names = None
+    if names is not None and list(names) != list(feature_names):
+        raise InputError(
+            f"the columns are {', '.join(names)}, expected those of training in their order: "
+            f"{', '.join(feature_names)}"
+        )
+    for values in series:
+        check_width(values, feature_names)
+        if len(values) < window_size:
+            raise InputError(
+                f"a series has {len(values)} time steps, expected at least window_size "
+                f"({window_size}); pass a longer series"
+            )
+    return series
+
+
+def check_width(values: np.ndarray, feature_names: tuple[str, ...]) -> np.ndarray:
+    """Returns `values` if it has as many columns as there are names, else raises `InputError`."""
+    if values.shape[1] != len(feature_names):
+        raise InputError(
+            f"the series has {values.shape[1]} features, expected the {len(feature_names)} of "
+            "training; pass the same columns"
+        )
+    return values

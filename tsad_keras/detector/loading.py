@@ -1,0 +1,46 @@
+"""A fitted detector back from its folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.networks import build_networks
+from tsad_keras.errors import InputError
+from tsad_keras.persistence import read_bundle
+from tsad_keras.scaling import Scaler
+
+
+def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
+    """Loads what `save` wrote; scores are the same as before.
+
+    Args:
+        directory: The folder.
+
+    Raises:
+        InputError: If the folder is missing, damaged, or of an unknown format.
+    """
+    arrays, metadata = read_bundle(Path(directory))
+    try:
+        detector = ContrastiveGANDetector(**metadata["config"])
+        detector.feature_names_ = tuple(metadata["feature_names"])
+        detector.scaler_ = Scaler(detector.config.clip)
+        detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
+        detector.error_scale_ = arrays["error_scale"]
+        for name in ("mean", "scale", "error_scale"):
+            if arrays[name].shape != (len(detector.feature_names_),):
+                raise ValueError(f"{name} has shape {arrays[name].shape}")
+        networks = build_networks(detector.config, len(detector.feature_names_))
+        networks.set_weights(arrays)
+        detector._set_networks(networks)
+        detector.threshold_ = float(metadata["threshold"])
+        detector.window_threshold_ = float(metadata["window_threshold"])
+        detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
+        detector.best_epoch_ = int(metadata["best_epoch"])
+        detector.history_ = metadata["history"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the model folder {directory} is damaged ({error}); train again or restore it"
+        ) from error
+    return detector
