@@ -196,7 +196,7 @@ def test_progress_goes_to_standard_error_with_losses_and_time_left(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "epoch 2/2" in captured.err
-    assert "reconstruction=10.0000" in captured.err
+    assert "rec=10.0000" in captured.err
     assert "val=3.0000" in captured.err
     run(ScriptedStep([5.0, 3.0]), 2)
     assert capsys.readouterr() == ("", "")

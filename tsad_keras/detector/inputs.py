@@ -68,8 +68,13 @@ def as_values(item: Any) -> np.ndarray:
 
 def _check_types(frame: pd.DataFrame) -> None:
     """Refuses times and texts, which NumPy would turn into numbers where it can."""
-    for name, dtype in frame.dtypes.items():
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype)):
+    for name, column in frame.items():
+        dtype = column.dtype
+        if pd.api.types.is_object_dtype(dtype):  # may hold numbers; pandas 2 keeps texts so, too
+            refused = pd.api.types.infer_dtype(column, skipna=True) == "string"
+        else:
+            refused = not pd.api.types.is_numeric_dtype(dtype)
+        if refused:
             raise InputError(
                 f"column {str(name)!r} is of type {dtype}, expected numbers; pass numeric columns "
                 "only"

@@ -20,6 +20,9 @@ from tsad_keras.training.step import AdversarialStep
 
 logger = logging.getLogger(__name__)
 
+# Short, so that a terminal of 80 columns shows the time left and (but for a digit) every loss.
+_BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar:4}| {elapsed}<{remaining}{postfix}"
+
 _LOSS_NAMES = (
     "reconstruction_loss",
     "contrastive_loss",
@@ -127,7 +130,10 @@ class Trainer:
         total = self.epochs * self.steps_per_epoch
         last_save = time.monotonic()
         with tqdm(
-            total=total, initial=state.step, disable=not self.show_progress, unit="step"
+            total=total,
+            initial=state.step,
+            disable=not self.show_progress,
+            bar_format=_BAR_FORMAT,
         ) as bar:
             bar.set_description(f"epoch {state.step // self.steps_per_epoch + 1}/{self.epochs}")
             batches = iter(make_training_batches(state.step)) if not self._is_over() else iter(())
@@ -184,11 +190,11 @@ class Trainer:
         bar.set_description(f"epoch {min(epoch + 1, self.epochs)}/{self.epochs}")
         bar.set_postfix(
             {
-                "reconstruction": f"{row['reconstruction_loss']:.4f}",
-                "contrastive": f"{row['contrastive_loss']:.3f}",
-                "adversarial": f"{row['adversarial_loss']:.3f}",
-                "discriminator": f"{row['discriminator_loss']:.3f}",
+                "rec": f"{row['reconstruction_loss']:.4f}",
                 "val": f"{value:.4f}",
+                "con": f"{row['contrastive_loss']:.2f}",
+                "adv": f"{row['adversarial_loss']:.2f}",
+                "dis": f"{row['discriminator_loss']:.2f}",
             }
         )
 
