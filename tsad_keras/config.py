@@ -57,7 +57,7 @@ class Config:
     hidden_dim: int = 128  # width of a token
     num_heads: int = 4  # attention heads; must divide hidden_dim
     intermediate_dim: int = 256  # width inside the feed-forward part
-    num_layers: int = 1  # encoder blocks; more were slower and not better on the development data
+    num_layers: int = 1  # encoder blocks; enough for 20 tokens, and each costs its share of a step
     dropout: float = 0.0  # windows are drawn at random and masked: enough noise already
     discriminator_dim: int = 128  # width of the discriminator's hidden layers
     discriminator_layers: int = 2  # hidden layers of the discriminator
@@ -69,7 +69,9 @@ class Config:
     # --- losses ----------------------------------------------------------------------------------
     reconstruction_weight: float = 1.0
     contrastive_weight: float = 0.2  # the hybrid design's published weight
-    adversarial_weight: float = 0.01  # .05 and more made reconstructions worse on development data
+    adversarial_weight: float = (
+        0.01  # small beside a reconstruction loss of about 0.1, which it must not drown
+    )
     contrastive_source: Literal["discriminator", "encoder"] = "discriminator"  # whose features
     masked_weight: float = 0.0  # 0: error of all points, 1: of hidden points only, between: mixed
     temperature: float = 0.5  # of NT-Xent (Chen et al., ICML 2020, appendix)
@@ -177,7 +179,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "latent_dim": 64,
         "discriminator_layers": 4,
         # own: without it the discriminator learns 500 windows by heart and 1 - D of new normal ones
-        # scatters up to 1; chosen on the synthetic set (seed 0) among 0 and 0.3
+        # scatters; chosen by looking at the synthetic set (seed 0)
         "discriminator_dropout": 0.3,
         "contrastive_source": "encoder",
         "reconstruction_weight": 1.0,

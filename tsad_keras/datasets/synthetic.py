@@ -24,8 +24,8 @@ with A_j drawn for each feature and tau = t - start:
     variance_change  noise times A_j                                                 A in [3, 6]
 
 Difficulty: Isolation Forest reaches a window-level F1 of 0.51 (best threshold, mean of seeds 0 to
-5); for the set that this one is modelled on, about 0.65 is published. The tanh keeps the loads of
-the test part within what the training part has shown.
+5; benchmarks/synthetic_difficulty.py); for the set that this one is modelled on, about 0.65 is
+published. The tanh keeps the loads of the test part within what the training part has shown.
 
 Layout of the segments: their borders lie on a grid of `segment_grid` rows (50, the published
 stride), each is 1 to 3 cells long and 2 on average, and at least 2 normal cells lie between two of
