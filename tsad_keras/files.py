@@ -147,7 +147,7 @@ def write_arrays(
         ...     read_arrays(path)
         ({'mean': array([1., 2.])}, {'seed': 3})
     """
-    text = json.dumps({"sha256": _digest(arrays), "header": header})
+    text = json.dumps({"sha256": arrays_digest(arrays), "header": header})
     encoded = np.frombuffer(text.encode(), np.uint8)
     with atomic_write(path, "wb") as file:
         np.savez(file, __header__=encoded, **arrays)
@@ -166,13 +166,14 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
         digest, header = stored["sha256"], stored["header"]
     except Exception as error:  # a damaged archive raises nearly anything, struct.error among it
         raise ValueError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-    if digest != _digest(arrays):
+    if digest != arrays_digest(arrays):
         raise ValueError("its hash does not match")
     return arrays, header
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def arrays_digest(arrays: dict[str, np.ndarray], text: str = "") -> str:
+    """The SHA-256 of named arrays, their types and shapes, and a text, in hexadecimal digits."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         value = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {value.dtype.str} {value.shape}".encode())

@@ -1,11 +1,17 @@
 """From windows to one score for every time step, in pieces of any size and with flat memory.
 
-Rules:
+Rules of the default (centred) mode, in which a time step is seen with what came before and after:
 
 - windows start at every `stride`-th row of the series, and one more lies flush with its end;
 - a time step's value is the mean over all windows that cover it;
-- windows go through the network in batches of a fixed size, counted from the series' first window,
-  so that not even the last bit of a result depends on how a series was cut into pieces.
+
+and of the causal mode, which looks at nothing that came later:
+
+- one window ends at every time step, and its last step gives that step's value;
+- before the first row, the first row is repeated.
+
+In the centred mode windows go through the network in batches of a fixed size, counted from the
+series' first window: not even the last bit of a result depends on how the series was cut.
 """
 
 from __future__ import annotations
@@ -114,6 +120,57 @@ class PointScorer:
         return values
 
 
+class CausalPointScorer:
+    """Values of every time step from the window that ends there: no delay, nothing looks ahead.
+
+    Costs one window a time step. What it gives depends on the pieces by float32 rounding only.
+
+    Args:
+        window_function: As for `PointScorer`.
+        window_size: Time steps a window.
+        batch_size: Most windows a call of `window_function`.
+
+    Example:
+        >>> scorer = CausalPointScorer(lambda windows: windows, window_size=3, batch_size=2)
+        >>> parts = [scorer.update(np.array([[1.0], [2.0]])), scorer.update(np.array([[4.0]]))]
+        >>> np.concatenate(parts).ravel().tolist()
+        [1.0, 2.0, 4.0]
+    """
+
+    def __init__(
+        self, window_function: WindowFunction, *, window_size: int, batch_size: int
+    ) -> None:
+        self._function = window_function
+        self._window_size = window_size
+        self._batch_size = batch_size
+        self.context: np.ndarray | None = None  # the last window_size - 1 rows
+
+    def update(self, rows: np.ndarray) -> np.ndarray:
+        """Takes further rows `(num_rows, num_features)`, returns their values.
+
+        Returns:
+            `(num_rows, num_outputs)`.
+        """
+        rows = np.asarray(rows, np.float32)
+        if len(rows) == 0:
+            return np.zeros((0, 0))
+        before = self._window_size - 1
+        if self.context is None:
+            self.context = np.repeat(rows[:1], before, axis=0)
+        joined = np.concatenate([self.context, rows])
+        values = []
+        for first in range(0, len(rows), self._batch_size):
+            starts = np.arange(first, min(first + self._batch_size, len(rows)))
+            outputs = self._function(gather_windows(joined, starts, self._window_size))
+            values.append(outputs[:, -1].astype(np.float64))
+        self.context = joined[len(joined) - before :].copy()
+        return np.concatenate(values)
+
+    def finish(self) -> np.ndarray:
+        """Nothing is ever left over: `(0, 0)`."""
+        return np.zeros((0, 0))
+
+
 def score_points(
     series: np.ndarray,
     window_function: WindowFunction,
@@ -141,7 +198,9 @@ def score_points(
     return np.concatenate([piece for piece in pieces if len(piece)])
 
 
-def iterate_points(scorer: PointScorer, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def iterate_points(
+    scorer: PointScorer | CausalPointScorer, pieces: Iterable[np.ndarray]
+) -> Iterator[np.ndarray]:
     """Feeds pieces of one series to a scorer and yields the values as they become final.
 
     Args:

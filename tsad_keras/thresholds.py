@@ -112,6 +112,21 @@ def choose_threshold(scores: np.ndarray, threshold_method: str, false_alarm_rate
     return float(np.nextafter(smallest, np.inf)) if threshold <= smallest else threshold
 
 
+def normal_level(scores: np.ndarray, threshold: float) -> float:
+    """Where normal scores lie: the mean of those below the threshold.
+
+    Args:
+        scores: `(num_timesteps,)` scores of normal data.
+        threshold: What `choose_threshold` made of them.
+
+    Returns:
+        The mean; the threshold itself if no score lies below it.
+    """
+    scores = _checked(scores)
+    below = scores[scores < threshold]
+    return float(below.mean()) if len(below) else float(threshold)
+
+
 def _fit_pareto(excesses: np.ndarray) -> tuple[float, float]:
     """Maximum likelihood shape and scale, the shape kept in [-0.5, 0.5].
 

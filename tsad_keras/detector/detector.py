@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,28 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
-from tsad_keras.detector.inputs import (
-    Series,
-    as_series_list,
-    as_values,
-    check_names,
-    check_series,
-    check_width,
-)
+from tsad_keras.detector.inputs import Series, as_series_list, check_names
 from tsad_keras.detector.networks import Networks, build_networks, compile_window_outputs
-from tsad_keras.errors import InputError
+from tsad_keras.detector.scores import SeriesScorer
+from tsad_keras.files import arrays_digest
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
-from tsad_keras.scoring import CausalSmoother, PointScorer, combine_scores, iterate_points
-from tsad_keras.thresholds import choose_threshold
+from tsad_keras.scoring import PointScorer, iterate_points
+from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
-from tsad_keras.windows import gather_windows, split_train_validation, window_starts
+from tsad_keras.windows import split_train_validation, window_starts
+
+# What is decided by and saved as a number, each the name of an attribute without its underscore.
+DECISIONS = (
+    "threshold",
+    "causal_threshold",
+    "window_threshold",
+    "score_level",
+    "causal_score_level",
+)
 
 
-class ContrastiveGANDetector:
+class ContrastiveGANDetector(SeriesScorer):
     """Contrastive-GAN Transformer anomaly detector for multivariate time series.
 
     A Transformer autoencoder learns to reconstruct windows of normal data from masked views of
@@ -43,8 +47,9 @@ class ContrastiveGANDetector:
     Attributes:
         config: The frozen `Config`.
         threshold_: Scores at or above it are alarms; chosen without labels on the validation part.
+        causal_threshold_: The same for causal scores.
         window_threshold_: The same for `score_windows`.
-        expected_false_alarm_rate_: Share of alarmed time steps that the threshold aims at on
+        expected_false_alarm_rate_: Share of alarmed time steps that the thresholds aim at on
             normal data like the validation part.
         feature_names_: Names in the order of training, or `feature_0 ...` for plain arrays.
         error_scale_: `(num_features,)` mean squared reconstruction error on train (calibration).
@@ -180,86 +185,33 @@ class ContrastiveGANDetector:
 
     def _choose_thresholds(self, scaled_validation: list[np.ndarray]) -> None:
         config = self.config
-        points, windows = [], []
+        rule = (config.threshold_method, config.false_alarm_rate)
+        windows = []
         for values in scaled_validation:
-            points += [part.sum(axis=1) for part in self._contributions([values])]
             stride = max(1, len(values) // fitting.MAX_CALIBRATION_WINDOWS)
             starts = window_starts(len(values), config.window_size, stride)
             windows.append(self._score_starts(values, starts))
-        rule = (config.threshold_method, config.false_alarm_rate)
-        self.threshold_ = choose_threshold(np.concatenate(points), *rule)
         self.window_threshold_ = choose_threshold(np.concatenate(windows), *rule)
+        scores = self._joined_scores(scaled_validation, causal=False)
+        self.threshold_ = choose_threshold(scores, *rule)
+        self.score_level_ = normal_level(scores, self.threshold_)
+        # A causal score costs a window a row, so a long validation part is not scored to its end.
+        scores = self._joined_scores(fitting.shortened(scaled_validation), causal=True)
+        self.causal_threshold_ = choose_threshold(scores, *rule)
+        self.causal_score_level_ = normal_level(scores, self.causal_threshold_)
         self.expected_false_alarm_rate_ = config.false_alarm_rate
+
+    def _joined_scores(self, scaled: list[np.ndarray], *, causal: bool) -> np.ndarray:
+        parts = [part for values in scaled for part in self._contributions([values], causal)]
+        return np.concatenate([part.sum(axis=1) for part in parts])
 
     # --- scoring ---------------------------------------------------------------------------------
 
-    def decision_function(self, X: Series) -> np.ndarray:
-        """Anomaly scores; higher is more anomalous.
+    def prepare_rows(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+        return self.scaler_.transform(values, state)
 
-        Args:
-            X: `(num_timesteps, num_features)` array or DataFrame of at least one window, with the
-                features of training in the same order; or a list of such.
-
-        Returns:
-            `(num_timesteps,)`; for a list, the scores of its series one after the other.
-
-        Raises:
-            InputError: If the detector is not fitted, or `X` does not fit the training data.
-        """
-        return np.concatenate([part.sum(axis=1) for part in self._explained(X)])
-
-    def predict(self, X: Series) -> np.ndarray:
-        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches `threshold_`."""
-        return (self.decision_function(X) >= self.threshold_).astype(int)
-
-    def explain(self, X: Series) -> np.ndarray:
-        """Per-feature contributions.
-
-        Args:
-            X: As for `decision_function`.
-
-        Returns:
-            `(num_timesteps, num_features)`, non-negative; each row sums to the score of its step.
-        """
-        return np.concatenate(list(self._explained(X)))
-
-    def iterate_explained(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Scores one series that arrives in pieces, with flat memory.
-
-        Args:
-            pieces: Arrays `(num_rows, num_features)` of raw values in time order.
-
-        Yields:
-            Contributions `(num_final, num_features)` of the time steps that follow those yielded so
-            far; joined, exactly `explain` of the joined pieces, however these were cut.
-        """
-        self._require_fitted()
-
-        def scaled() -> Iterator[np.ndarray]:
-            state = None
-            for piece in pieces:
-                values = check_width(as_values(piece), self.feature_names_)
-                yield self.scaler_.transform(values, state)
-                state = last_seen(values, state)
-
-        yield from self._contributions(scaled())
-
-    def score_windows(self, X: Series, stride: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """One score a window: the mean of its points' scores without smoothing.
-
-        Args:
-            X: `(num_timesteps, num_features)` array or DataFrame.
-            stride: Time steps between windows; default the config's `stride`.
-
-        Returns:
-            Starts and scores, `(num_windows,)` each. Alarm: score >= `window_threshold_`.
-        """
-        series = self._check(X)
-        if len(series) > 1:
-            raise InputError(f"{len(series)} series came, expected one series; call once for each")
-        values = series[0]
-        starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
-        return starts, self._score_starts(self.scaler_.transform(values), starts)
+    def window_outputs(self, windows: np.ndarray) -> np.ndarray:
+        return self._window_outputs(windows)
 
     def components(self, X: Series) -> dict[str, np.ndarray]:
         """What the score is made of, before calibration, combination and smoothing.
@@ -276,7 +228,13 @@ class ContrastiveGANDetector:
             piece
             for values in series
             for piece in iterate_points(
-                self._point_scorer(self._window_components), [self.scaler_.transform(values)]
+                PointScorer(
+                    self._window_components,
+                    window_size=self.config.window_size,
+                    stride=self.config.score_stride,
+                    batch_size=self.config.score_batch_size,
+                ),
+                [self.scaler_.transform(values)],
             )
         ]
         joined = np.concatenate(pieces)  # (num_timesteps, num_features + 1)
@@ -284,53 +242,6 @@ class ContrastiveGANDetector:
             "reconstruction_error": joined[:, :-1].mean(axis=1),
             "realism": 1.0 - joined[:, -1],
         }
-
-    def _explained(self, X: Series) -> Iterator[np.ndarray]:
-        for values in self._check(X):
-            yield np.concatenate(list(self._contributions([self.scaler_.transform(values)])))
-
-    def _contributions(self, scaled_pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yields the smoothed contributions of one series."""
-        smoother = CausalSmoother(self.config.smoothing_span)
-        scorer = self._point_scorer(self._window_outputs)
-        for outputs in iterate_points(scorer, scaled_pieces):
-            yield smoother.update(self._combine(outputs))
-
-    def _point_scorer(self, window_outputs: Any) -> PointScorer:
-        return PointScorer(
-            window_outputs,
-            window_size=self.config.window_size,
-            stride=self.config.score_stride,
-            batch_size=self.config.score_batch_size,
-        )
-
-    def _combine(self, outputs: np.ndarray) -> np.ndarray:
-        num_features = len(self.feature_names_)
-        return combine_scores(
-            outputs[:, :num_features],
-            outputs[:, num_features] if outputs.shape[1] > num_features else None,
-            score_mode=self.config.score_mode,
-            error_scale=self.error_scale_,
-            realism_weight=self.config.realism_weight,
-        )
-
-    def _score_starts(self, scaled: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        scores = []
-        for first in range(0, len(starts), self.config.score_batch_size):
-            chosen = starts[first : first + self.config.score_batch_size]
-            windows = gather_windows(scaled, chosen, self.config.window_size)
-            scores.append(self._combine(self._window_outputs(windows).mean(axis=1)).sum(axis=1))
-        return np.concatenate(scores)
-
-    # --- checks ----------------------------------------------------------------------------------
-
-    def _require_fitted(self) -> None:
-        if self.threshold_ is None:
-            raise InputError("the detector is not fitted yet; call fit first, or load_detector")
-
-    def _check(self, X: Series) -> list[np.ndarray]:
-        self._require_fitted()
-        return check_series(X, self.feature_names_, self.config.window_size)
 
     # --- persistence -----------------------------------------------------------------------------
 
@@ -345,19 +256,25 @@ class ContrastiveGANDetector:
             InputError: If the detector is not fitted or the folder cannot be written to.
         """
         self._require_fitted()
-        arrays = {
+        metadata = {
+            "config": self.config.to_dict(),
+            "feature_names": list(self.feature_names_),
+            **{name: getattr(self, f"{name}_") for name in DECISIONS},
+            "expected_false_alarm_rate": self.expected_false_alarm_rate_,
+            "best_epoch": self.best_epoch_,
+            "history": self.history_,
+        }
+        write_bundle(Path(directory), self._arrays(), metadata)
+
+    @property
+    def weights_sha256_(self) -> str:
+        settings = json.dumps(self.config.to_dict(), sort_keys=True)
+        return arrays_digest(self._arrays(), settings)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {
             "mean": self.scaler_.mean_,
             "scale": self.scaler_.scale_,
             "error_scale": self.error_scale_,
             **self.networks_.weights(),
         }
-        metadata = {
-            "config": self.config.to_dict(),
-            "feature_names": list(self.feature_names_),
-            "threshold": self.threshold_,
-            "window_threshold": self.window_threshold_,
-            "expected_false_alarm_rate": self.expected_false_alarm_rate_,
-            "best_epoch": self.best_epoch_,
-            "history": self.history_,
-        }
-        write_bundle(Path(directory), arrays, metadata)

@@ -18,6 +18,7 @@ from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeight
 from tsad_keras.windows import gather_windows, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
+MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
 _MAX_VALIDATION_WINDOWS = 256
 
 
@@ -136,6 +137,12 @@ def mean_squared_errors(
         outputs = window_outputs(gather_windows(joined, chosen, config.window_size))
         total += outputs[..., :num_features].mean(axis=1).sum(axis=0)
     return total / len(starts)
+
+
+def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The beginnings of series, in proportion to their lengths, `MAX_CAUSAL_ROWS` rows in all."""
+    share = min(1.0, MAX_CAUSAL_ROWS / sum(len(values) for values in series))
+    return [values[: max(1, int(share * len(values)))] for values in series]
 
 
 def fingerprint(config: Config, series: Sequence[np.ndarray]) -> str:

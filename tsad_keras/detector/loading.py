@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.detector import DECISIONS, ContrastiveGANDetector
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.persistence import read_bundle
@@ -34,8 +34,8 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
         detector._set_networks(networks)
-        detector.threshold_ = float(metadata["threshold"])
-        detector.window_threshold_ = float(metadata["window_threshold"])
+        for name in DECISIONS:
+            setattr(detector, f"{name}_", float(metadata[name]))
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
         detector.best_epoch_ = int(metadata["best_epoch"])
         detector.history_ = metadata["history"]

@@ -1,0 +1,224 @@
+"""From a series to scores, alarms and reasons: the same for a detector and for an exported one."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from tsad_keras.config import Config
+from tsad_keras.detector.inputs import Series, as_values, check_series, check_width
+from tsad_keras.errors import InputError
+from tsad_keras.scaling import last_seen
+from tsad_keras.scoring import (
+    CausalPointScorer,
+    CausalSmoother,
+    PointScorer,
+    combine_scores,
+    iterate_points,
+)
+from tsad_keras.windows import gather_windows, window_starts
+
+
+class SeriesScorer(abc.ABC):
+    """The verbs of a fitted model. Subclasses say how rows are prepared and what windows give.
+
+    Every verb takes `causal`. By default a time step is judged in up to two windows that also hold
+    what came after it. With `causal=True` it is judged in the window that ends there, as a stream
+    has to do; the two kinds of scores have thresholds of their own.
+
+    Attributes:
+        config: The frozen `Config`.
+        feature_names_: Names of the features, in order.
+        error_scale_: `(num_features,)` what a feature's squared error is divided by.
+        threshold_: Scores at or above it are alarms; `causal_threshold_` is that of causal scores.
+        score_level_: Mean of the validation scores below `threshold_`; `causal_score_level_`
+            likewise. Where "normal" lies, for the re-calibration of streams.
+        window_threshold_: The threshold of `score_windows`.
+        expected_false_alarm_rate_: Share of alarmed time steps that the thresholds aim at on
+            normal data like the validation part.
+        weights_sha256_: Hash of all that scores depend on.
+    """
+
+    config: Config
+    feature_names_: tuple[str, ...]
+    error_scale_: np.ndarray
+    threshold_: float | None
+    causal_threshold_: float
+    score_level_: float
+    causal_score_level_: float
+    window_threshold_: float
+    expected_false_alarm_rate_: float
+
+    # --- what subclasses give --------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def prepare_rows(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+        """Makes raw rows ready for `window_outputs`.
+
+        Args:
+            values: `(num_rows, num_features)` raw values, NaN where missing.
+            state: `(num_features,)` last seen raw values of the rows before; None at the start.
+
+        Returns:
+            `(num_rows, num_features)` float32.
+        """
+
+    @abc.abstractmethod
+    def window_outputs(self, windows: np.ndarray) -> np.ndarray:
+        """What the networks say about windows of prepared rows.
+
+        Args:
+            windows: `(batch_size, window_size, num_features)` float32.
+
+        Returns:
+            `(batch_size, window_size, num_outputs)`: squared errors of the features in scaled
+            units and, if the score needs it, 1 - D of the window in one more column.
+        """
+
+    @property
+    @abc.abstractmethod
+    def weights_sha256_(self) -> str:
+        """Hash of weights, scaler, calibration and settings."""
+
+    # --- scores ----------------------------------------------------------------------------------
+
+    def decision_function(self, X: Series, *, causal: bool = False) -> np.ndarray:
+        """Anomaly scores; higher is more anomalous.
+
+        Args:
+            X: `(num_timesteps, num_features)` array or DataFrame of at least one window (causal: of
+                at least one row), with the features of training in the same order; or a list of
+                such.
+            causal: Whether to judge each time step by what came before it only.
+
+        Returns:
+            `(num_timesteps,)`; for a list, the scores of its series one after the other.
+
+        Raises:
+            InputError: If the detector is not fitted, or `X` does not fit the training data.
+        """
+        return np.concatenate([part.sum(axis=1) for part in self._explained(X, causal)])
+
+    def predict(self, X: Series, *, causal: bool = False) -> np.ndarray:
+        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold."""
+        scores = self.decision_function(X, causal=causal)
+        return (scores >= self.alarm_threshold(causal)).astype(int)
+
+    def explain(self, X: Series, *, causal: bool = False) -> np.ndarray:
+        """Per-feature contributions.
+
+        Args:
+            X: As for `decision_function`.
+            causal: As there.
+
+        Returns:
+            `(num_timesteps, num_features)`, non-negative; each row sums to the score of its step.
+        """
+        return np.concatenate(list(self._explained(X, causal)))
+
+    def iterate_explained(
+        self, pieces: Iterable[np.ndarray], *, causal: bool = False
+    ) -> Iterator[np.ndarray]:
+        """Scores one series that arrives in pieces, with flat memory.
+
+        Args:
+            pieces: Arrays `(num_rows, num_features)` of raw values in time order.
+            causal: As for `decision_function`.
+
+        Yields:
+            Contributions `(num_final, num_features)` of the time steps that follow those yielded so
+            far; joined, `explain` of the joined pieces, however these were cut.
+        """
+        self._require_fitted()
+
+        def prepared() -> Iterator[np.ndarray]:
+            state = None
+            for piece in pieces:
+                values = check_width(as_values(piece), self.feature_names_)
+                yield self.prepare_rows(values, state)
+                state = last_seen(values, state)
+
+        yield from self._contributions(prepared(), causal)
+
+    def score_windows(self, X: Series, stride: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """One score a window: the mean of its points' scores without smoothing.
+
+        Args:
+            X: `(num_timesteps, num_features)` array or DataFrame.
+            stride: Time steps between windows; default the config's `stride`.
+
+        Returns:
+            Starts and scores, `(num_windows,)` each. Alarm: score >= `window_threshold_`.
+        """
+        series = self._check(X)
+        if len(series) > 1:
+            raise InputError(f"{len(series)} series came, expected one series; call once for each")
+        values = series[0]
+        starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
+        return starts, self._score_starts(self.prepare_rows(values), starts)
+
+    # --- parts that streams are made of ----------------------------------------------------------
+
+    def alarm_threshold(self, causal: bool) -> float:
+        """The threshold of one of the two kinds of scores."""
+        return self.causal_threshold_ if causal else self.threshold_
+
+    def score_level(self, causal: bool) -> float:
+        """The mean normal score of one of the two kinds."""
+        return self.causal_score_level_ if causal else self.score_level_
+
+    def point_scorer(
+        self, causal: bool, batch_size: int | None = None
+    ) -> PointScorer | CausalPointScorer:
+        """A fresh scorer of prepared rows; `batch_size` windows a pass, default the config's."""
+        size = {
+            "window_size": self.config.window_size,
+            "batch_size": batch_size or self.config.score_batch_size,
+        }
+        if causal:
+            return CausalPointScorer(self.window_outputs, **size)
+        return PointScorer(self.window_outputs, stride=self.config.score_stride, **size)
+
+    def combine(self, outputs: np.ndarray) -> np.ndarray:
+        """Contributions `(num_timesteps, num_features)` of point outputs, not smoothed yet."""
+        num_features = len(self.feature_names_)
+        return combine_scores(
+            outputs[:, :num_features],
+            outputs[:, num_features] if outputs.shape[1] > num_features else None,
+            score_mode=self.config.score_mode,
+            error_scale=self.error_scale_,
+            realism_weight=self.config.realism_weight,
+        )
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _explained(self, X: Series, causal: bool) -> Iterator[np.ndarray]:
+        for values in self._check(X, causal):
+            parts = self._contributions([self.prepare_rows(values)], causal)
+            yield np.concatenate(list(parts))
+
+    def _contributions(
+        self, prepared_pieces: Iterable[np.ndarray], causal: bool
+    ) -> Iterator[np.ndarray]:
+        """Yields the smoothed contributions of one series."""
+        smoother = CausalSmoother(self.config.smoothing_span)
+        for outputs in iterate_points(self.point_scorer(causal), prepared_pieces):
+            yield smoother.update(self.combine(outputs))
+
+    def _score_starts(self, prepared: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        scores = []
+        for first in range(0, len(starts), self.config.score_batch_size):
+            chosen = starts[first : first + self.config.score_batch_size]
+            windows = gather_windows(prepared, chosen, self.config.window_size)
+            scores.append(self.combine(self.window_outputs(windows).mean(axis=1)).sum(axis=1))
+        return np.concatenate(scores)
+
+    def _require_fitted(self) -> None:
+        if self.threshold_ is None:
+            raise InputError("the detector is not fitted yet; call fit first, or load_detector")
+
+    def _check(self, X: Series, causal: bool = False) -> list[np.ndarray]:
+        self._require_fitted()
+        return check_series(X, self.feature_names_, 1 if causal else self.config.window_size)
