@@ -32,6 +32,7 @@ FLOORS = {
     "thresholds": 5,
     "persistence": 5,
     "detector": 6,
+    "inference": 6,
     "streaming": 6,
     "baselines": 6,
     "benchmark": 7,
@@ -41,6 +42,7 @@ FLOORS = {
     "export": 7,
     "serving": 7,
     "cli": 8,
+    "flags": 8,
     "commands": 8,
     "__main__": 8,
 }

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from tsad_keras.datasets import TimeSeriesDataset, load_dataset
     from tsad_keras.detector import ContrastiveGANDetector, load_detector
     from tsad_keras.evaluation import evaluate_scores
+    from tsad_keras.export.writer import export_saved_model
+    from tsad_keras.inference.exported import load_export
+    from tsad_keras.streaming import StreamingDetector
 
 _LAZY = {
     "Config": "tsad_keras.config",
     "ContrastiveGANDetector": "tsad_keras.detector",
     "load_detector": "tsad_keras.detector",
+    "load_export": "tsad_keras.inference.exported",
+    "export_saved_model": "tsad_keras.export.writer",
+    "StreamingDetector": "tsad_keras.streaming",
     "TimeSeriesDataset": "tsad_keras.datasets",
     "load_dataset": "tsad_keras.datasets",
     "evaluate_scores": "tsad_keras.evaluation",
@@ -31,11 +37,14 @@ __all__ = [
     "Config",
     "ContrastiveGANDetector",
     "InputError",
+    "StreamingDetector",
     "TimeSeriesDataset",
     "__version__",
     "evaluate_scores",
+    "export_saved_model",
     "load_dataset",
     "load_detector",
+    "load_export",
 ]
 
 

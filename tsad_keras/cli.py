@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import difflib
 import logging
 import os
@@ -12,8 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from tsad_keras.config import PRESETS, Config, choices, field_type
-from tsad_keras.datasets import DATASET_NAMES
+from tsad_keras import flags
 from tsad_keras.errors import InputError
 from tsad_keras.version import __version__
 
@@ -25,6 +23,10 @@ _AFTER_INTERRUPT = {
     "score": "nothing was written; run it again",
     "evaluate": "nothing was written; run it again",
     "reproduce": "the same command goes on from the last checkpoint, if there is one",
+    "export": "nothing was written; run it again",
+    "verify-export": "nothing was changed; run it again",
+    "serve": "the server has stopped",
+    "stream": "what was scored has been written",
     "download": "the same command goes on where it stopped",
 }
 
@@ -34,6 +36,9 @@ examples:
   tsad-keras train --train-file normal.csv --model-dir saved_models/mine
   tsad-keras score --model-dir saved_models/mine --input today.csv --output scores.csv
   tsad-keras evaluate --scores scores.csv --labels today_labels.csv
+  tsad-keras export --model-dir saved_models/mine --export-dir saved_models/mine
+  tsad-keras serve --export-dir saved_models/mine
+  tail -f metrics.csv | tsad-keras stream --model-dir saved_models/mine
   tsad-keras download smd --data-dir data
 """
 
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             from tsad_keras import commands
 
-            getattr(commands, parsed.command)(parsed)
+            getattr(commands, parsed.command.replace("-", "_"))(parsed)
             if sys.stdout is not None:  # None: closed by the caller
                 sys.stdout.flush()
         except InputError as error:
@@ -90,11 +95,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tsad_keras {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text, add_arguments in (
-        ("train", "train on normal history and save the model", _add_train),
-        ("score", "score a file of any length with a trained model", _add_score),
-        ("evaluate", "judge scores against labels (starts without TensorFlow)", _add_evaluate),
-        ("reproduce", "train, score, compare with baselines, report", _add_reproduce),
-        ("download", "fetch a published dataset and check its hashes", _add_download),
+        ("train", "train on normal history and save the model", flags.add_train),
+        ("score", "score a file of any length with a trained model", flags.add_score),
+        ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),
+        ("reproduce", "train, score, compare with baselines, report", flags.add_reproduce),
+        (
+            "export",
+            "write a trained model as a SavedModel for TensorFlow Serving",
+            flags.add_export,
+        ),
+        ("verify-export", "check an exported SavedModel without Keras", flags.add_verify_export),
+        ("serve", "answer TensorFlow Serving's REST requests with an export", flags.add_serve),
+        ("stream", "score rows from standard input as they come", flags.add_stream),
+        ("download", "fetch a published dataset and check its hashes", flags.add_download),
     ):
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         add_arguments(command)
@@ -154,108 +167,3 @@ def _silence_output() -> None:
     except OSError:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    _add_source(parser, required=True, file_flag="--train-file", many=True)
-    parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
-    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
-    _add_settings(parser)
-
-
-def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
-    _add_source(parser, required=True, file_flag="--input", many=False)
-    parser.add_argument(
-        "--output", required=True, help="CSV file for time, anomaly_score, is_anomaly"
-    )
-    parser.add_argument(
-        "--chunk-size", type=_positive, default=10_000, help="rows read at a time (%(default)s)"
-    )
-
-
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
-    _add_source(parser, required=True, file_flag="--labels", many=False)
-    parser.add_argument("--output", help="JSON file for the numbers")
-
-
-def _add_reproduce(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--entity", help="one series, such as machine-1-6 (default: all)")
-    which.add_argument("--entities", nargs="+", metavar="E", help="several, or: all")
-    _add_places(parser)
-    parser.add_argument("--train-file", help="own data (NAME is own): training rows")
-    parser.add_argument("--test-file", help="own data: test rows (default: last 30 %% of train)")
-    parser.add_argument("--labels", help="own data: labels of the test rows")
-    parser.add_argument("--output", help="folder for everything (default: runs/NAME)")
-    parser.add_argument("--seeds", type=_positive, default=1, help="runs an entity (%(default)s)")
-    _add_settings(parser)
-
-
-def _add_download(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="psm, smd, smap, msl, skab or all")
-    parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
-
-
-def _add_source(
-    parser: argparse.ArgumentParser, *, required: bool, file_flag: str, many: bool
-) -> None:
-    """Data from a file of the user's, or from a dataset by name."""
-    group = parser.add_mutually_exclusive_group(required=required)
-    nargs = {"nargs": "+"} if many else {}
-    text = "CSV or Parquet file" + (", several = several series" if many else "")
-    group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
-    group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
-    parser.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
-    _add_places(parser)
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", default="data", help="folder of the datasets (%(default)s)")
-    parser.add_argument("--time-column", help="own data: the time column (default: found)")
-    parser.add_argument("--label-column", help="own data: the label column (default: found)")
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """One flag for each field of `Config`; those left out keep the preset's value."""
-    group = parser.add_argument_group("settings")
-    base = group.add_mutually_exclusive_group()
-    base.add_argument(
-        "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
-    )
-    base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
-    for field in dataclasses.fields(Config):
-        flag = "--" + field.name.replace("_", "-")
-        options: dict = {"dest": field.name, "default": argparse.SUPPRESS}
-        hint = field_type(field.name)
-        if hint is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        elif choices(field.name):
-            options["choices"] = choices(field.name)
-        else:
-            options["type"] = _whole_number if hint is int else _number
-            options["metavar"] = "N" if hint is int else "X"
-        group.add_argument(flag, help=f"default {field.default}", **options)
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} came, expected a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} came, expected a number") from None
-
-
-def _positive(text: str) -> int:
-    value = _whole_number(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} came, expected 1 or more")
-    return value

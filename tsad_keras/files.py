@@ -1,15 +1,17 @@
-"""Atomic file writing: a reader sees the old file or the whole new one, never a half."""
+"""Atomic writing of files and folders: a reader sees the old or the whole new, never a half."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,9 +52,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes private files; give the result what any new file would have.
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
+            temporary.chmod(0o666 & ~_umask())
             temporary.replace(target)
     except BrokenPipeError:
         raise  # nobody reads on: not the fault of the path
@@ -80,6 +80,80 @@ def made_folder(folder: Path) -> Iterator[None]:
             for made in missing:
                 made.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def atomic_folder(parent: Path, choose_name: Callable[[], str]) -> Iterator[Path]:
+    """Makes a folder whose content appears all at once.
+
+    Args:
+        parent: Where it shall appear; made if missing.
+        choose_name: Called when the content is complete, and again if that name has been taken
+            meanwhile.
+
+    Yields:
+        A hidden temporary folder to fill. If the block raises, nothing is left of it.
+
+    Raises:
+        InputError: If the folder cannot be written to or the disk is full.
+    """
+    prefix = ".unfinished-"
+    try:
+        with made_folder(parent):
+            for left in parent.glob(f"{prefix}*"):
+                _remove_abandoned_folder(left)
+            temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                _try_lock(descriptor)
+                yield temporary
+                _make_durable(temporary)
+                temporary.chmod(0o777 & ~_umask())
+                _rename_folder(temporary, parent, choose_name)
+            finally:
+                os.close(descriptor)
+                shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {parent}: {error.strerror or error}; free some space or choose a "
+            "folder you may write to"
+        ) from error
+
+
+def _rename_folder(temporary: Path, parent: Path, choose_name: Callable[[], str]) -> None:
+    for _ in range(100):  # another process may take the name between the choice and the renaming
+        try:
+            temporary.rename(parent / choose_name())
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+    raise OSError(errno.EEXIST, "every name that was tried is taken")
+
+
+def _make_durable(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+
+def _remove_abandoned_folder(folder: Path) -> None:
+    """Removes what a killed process left; a living one holds a lock on its folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            if time.time() - folder.stat().st_mtime > 5 and _try_lock(descriptor):
+                shutil.rmtree(folder)
+        finally:
+            os.close(descriptor)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from tsad_keras.baselines import AlwaysAlarmBaseline, Baseline, RandomBaseline
 from tsad_keras.config import Config
 from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.detector.fitting import fingerprint
-from tsad_keras.detector.inputs import as_series_list
 from tsad_keras.evaluation import (
     average_precision_score,
     best_f1_score,
@@ -24,6 +23,7 @@ from tsad_keras.evaluation import (
     recall_score,
     roc_auc_score,
 )
+from tsad_keras.inference.inputs import as_series_list
 from tsad_keras.training import Checkpoint
 from tsad_keras.windows import split_train_validation
 

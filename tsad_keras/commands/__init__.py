@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
 import logging
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
+from tsad_keras.commands.servers import serve
+from tsad_keras.commands.starting import quiet_start
+from tsad_keras.commands.streams import stream
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream, write_json
+
+__all__ = [
+    "download",
+    "evaluate",
+    "export",
+    "reproduce",
+    "score",
+    "serve",
+    "stream",
+    "train",
+    "verify_export",
+]
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -28,7 +41,7 @@ def train(arguments: argparse.Namespace) -> None:
     if arguments.tensorboard_dir:
         check_folder(Path(arguments.tensorboard_dir))
     series, feature_names = sources.training_series(arguments)
-    with _quiet_start():
+    with quiet_start():
         from tsad_keras.detector import ContrastiveGANDetector
         from tsad_keras.training import TrainingDivergedError
 
@@ -64,18 +77,19 @@ def score(arguments: argparse.Namespace) -> None:
     check_output(output, [arguments.input])
     if is_stream(output):  # it may be standard output: nothing but scores may go there
         logging.getLogger("tsad_keras").setLevel(logging.WARNING)
-    with _quiet_start():
+    with quiet_start():
         from tsad_keras.detector import load_detector
 
     detector = load_detector(arguments.model_dir)
     pending: list[np.ndarray] = []  # times whose scores are not final yet
     pieces = sources.score_pieces(arguments, detector.feature_names_, pending)
+    threshold = detector.alarm_threshold(arguments.causal)
     num_rows = num_alarms = 0
     with atomic_write(output) as file:
         file.write("time,anomaly_score,is_anomaly\n")
-        for contributions in detector.iterate_explained(pieces):
+        for contributions in detector.iterate_explained(pieces, causal=arguments.causal):
             scores = contributions.sum(axis=1)
-            alarms = scores >= detector.threshold_
+            alarms = scores >= threshold
             _write_scores(file, _take(pending, len(scores)), scores, alarms)
             num_rows += len(scores)
             num_alarms += int(alarms.sum())
@@ -112,7 +126,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     sources.check_source(arguments, None if dataset is not None else name)
     entities = sources.chosen_entities(arguments) if dataset is None else None
     check_folder(folder)
-    with _quiet_start():
+    with quiet_start():
         from tsad_keras import benchmark, report
 
     common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
@@ -139,30 +153,6 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
-
-
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keeps TensorFlow's start-up notes off standard error, which are none of the user's business.
-
-    They come from native code before its log level is read, so only the file descriptor helps.
-    """
-    try:
-        saved = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()  # says, too, that there is no graphics card
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
 
 
 def _take(pending: list[np.ndarray], count: int) -> np.ndarray:

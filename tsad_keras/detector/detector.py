@@ -12,25 +12,16 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
-from tsad_keras.detector.inputs import Series, as_series_list, check_names
 from tsad_keras.detector.networks import Networks, build_networks, compile_window_outputs
-from tsad_keras.detector.scores import SeriesScorer
 from tsad_keras.files import arrays_digest
+from tsad_keras.inference.inputs import Series, as_series_list, check_names
+from tsad_keras.inference.scores import DECISIONS, SeriesScorer
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import PointScorer, iterate_points
 from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
 from tsad_keras.windows import split_train_validation, window_starts
-
-# What is decided by and saved as a number, each the name of an attribute without its underscore.
-DECISIONS = (
-    "threshold",
-    "causal_threshold",
-    "window_threshold",
-    "score_level",
-    "causal_score_level",
-)
 
 
 class ContrastiveGANDetector(SeriesScorer):

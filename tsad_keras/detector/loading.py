@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tsad_keras.detector.detector import DECISIONS, ContrastiveGANDetector
+from tsad_keras.detector.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
+from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.persistence import read_bundle
 from tsad_keras.scaling import Scaler
 

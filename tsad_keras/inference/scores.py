@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from tsad_keras.config import Config
-from tsad_keras.detector.inputs import Series, as_values, check_series, check_width
 from tsad_keras.errors import InputError
+from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import (
     CausalPointScorer,
@@ -19,6 +19,15 @@ from tsad_keras.scoring import (
     iterate_points,
 )
 from tsad_keras.windows import gather_windows, window_starts
+
+# What is decided by and saved as a number, each the name of an attribute without its underscore.
+DECISIONS = (
+    "threshold",
+    "causal_threshold",
+    "window_threshold",
+    "score_level",
+    "causal_score_level",
+)
 
 
 class SeriesScorer(abc.ABC):

@@ -1,0 +1,26 @@
+"""The commands `export` and `verify-export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tsad_keras.commands.places import check_folder
+from tsad_keras.commands.starting import quiet_start
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Writes a trained model as the next version of a SavedModel."""
+    check_folder(Path(arguments.export_dir))
+    with quiet_start():
+        from tsad_keras.detector import load_detector
+        from tsad_keras.export.writer import export_saved_model
+
+    detector = load_detector(arguments.model_dir)
+    folder = export_saved_model(detector, arguments.export_dir, tflite=arguments.tflite)
+    print(f"exported: {folder}")
+
+
+def verify_export(arguments: argparse.Namespace) -> None:
+    """Checks an export; any failure is an exit code."""
+    raise NotImplementedError

@@ -1,0 +1,344 @@
+"""The whole way from raw values to scores and alarms as TensorFlow operations.
+
+What `scaling`, `scoring` and the detector do with NumPy while training and in files, once more for
+a graph that runs without Python. `verify` and the tests hold the two to 1e-5 of each other.
+
+Everything is float32, also inside, so that other runtimes can read the graph. Means are kept as the
+sum of two float32, because x - mean would else lose the digits of a counter near 1e9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tsad_keras.detector import ContrastiveGANDetector
+
+_WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
+_BLOCK = 50  # time steps that are smoothed by one matrix product
+
+Tensors = dict[str, tf.Tensor]
+
+
+class ScoringGraph:
+    """TensorFlow functions with the constants of one fitted detector.
+
+    Args:
+        detector: A fitted detector.
+
+    Attributes:
+        variables: The raw `tf.Variable`s that the functions read. Not the Keras ones: they would be
+            saved twice, and the C++ loader would fill the copy that nobody reads.
+    """
+
+    def __init__(self, detector: ContrastiveGANDetector) -> None:
+        self.config = detector.config
+        self.num_features = len(detector.feature_names_)
+        self._networks = detector.networks_
+        mean = detector.scaler_.mean_
+        self._mean_high = mean.astype(np.float32)
+        self._mean_low = (mean - self._mean_high).astype(np.float32)
+        self._scale = detector.scaler_.scale_.astype(np.float32)
+        self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
+        self._threshold = np.float32(detector.threshold_)
+        networks = (self._networks.autoencoder, self._networks.discriminator)
+        self.variables = [variable.value for net in networks for variable in net.variables]
+
+    # --- signatures ------------------------------------------------------------------------------
+
+    def score_windows(self, windows: tf.Tensor) -> Tensors:
+        """Scores of windows, each a series of its own.
+
+        Args:
+            windows: `(batch_size, window_size, num_features)` raw values, NaN where missing.
+
+        Returns:
+            `anomaly_score` and `is_anomaly`, `(batch_size, window_size)`.
+        """
+        with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
+            scaled = self._scaled(windows)
+        contributions = self._combined(*self._window_outputs(scaled))
+        matrix = smoothing_matrix(self.config.smoothing_span, self.config.window_size)
+        scores = tf.linalg.matmul(tf.reduce_sum(contributions, axis=2), matrix, transpose_b=True)
+        return self._decided(scores)
+
+    def score_series(self, series: tf.Tensor) -> Tensors:
+        """Scores of one series of any length of at least a window.
+
+        Args:
+            series: `(num_timesteps, num_features)` raw values, NaN where missing.
+
+        Returns:
+            `anomaly_score` and `is_anomaly` `(num_timesteps,)`, `contribution`
+            `(num_timesteps, num_features)`.
+        """
+        with tf.control_dependencies(self._checks(series[None], "series", exact=False)):
+            contributions = self._contributions(series[None])[0]
+        decided = self._decided(tf.reduce_sum(contributions, axis=1))
+        return {**decided, "contribution": contributions}
+
+    def score_batch(self, batch: tf.Tensor) -> Tensors:
+        """Scores of several series of one length.
+
+        Args:
+            batch: `(batch_size, num_timesteps, num_features)` raw values, NaN where missing.
+
+        Returns:
+            `anomaly_score` and `is_anomaly`, `(batch_size, num_timesteps)`.
+        """
+        with tf.control_dependencies(self._checks(batch, "batch", exact=False)):
+            contributions = self._contributions(batch)
+        return self._decided(tf.reduce_sum(contributions, axis=2))
+
+    def reconstruct(self, windows: tf.Tensor) -> Tensors:
+        """What the networks make of windows.
+
+        Args:
+            windows: `(batch_size, window_size, num_features)` raw values, NaN where missing.
+
+        Returns:
+            `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
+            (same shape) in train standard deviations squared, `realism` (batch_size,), the
+            discriminator's D, and `embedding` (batch_size, hidden_dim).
+        """
+        with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
+            scaled = self._scaled(windows)
+        made = self._networks.autoencoder(scaled, training=False)
+        logits = self._networks.discriminator(scaled, training=False)["logits"]
+        raw = made["reconstruction"] * self._scale + self._mean_low + self._mean_high
+        return {
+            "reconstruction": raw,
+            "squared_error": tf.math.squared_difference(scaled, made["reconstruction"]),
+            "realism": tf.sigmoid(logits[:, 0]),
+            "embedding": made["embedding"],
+        }
+
+    # --- checks, missing values, scale -----------------------------------------------------------
+
+    def _checks(self, values: tf.Tensor, name: str, *, exact: bool) -> list[tf.Operation]:
+        """Operations that fail with INVALID_ARGUMENT and a sentence, not somewhere in a product."""
+        size, width = self.config.window_size, self.num_features
+        shape = tf.shape(values)
+        need = f"expected {'exactly' if exact else 'at least'} window_size = {size}"
+        compare = tf.debugging.assert_equal if exact else tf.debugging.assert_greater_equal
+        finite = f"{name} holds an infinite value, expected finite values or NaN where missing"
+        return [
+            compare(shape[1], size, message=f"{name} has the wrong number of time steps, {need}"),
+            tf.debugging.assert_equal(
+                shape[2],
+                width,
+                message=f"{name} has the wrong number of features, expected {width}",
+            ),
+            tf.debugging.Assert(
+                tf.math.logical_not(tf.reduce_any(tf.math.is_inf(values))), [finite]
+            ),
+        ]
+
+    def _scaled(self, values: tf.Tensor) -> tf.Tensor:
+        """`Scaler.transform` of `(batch_size, num_timesteps, num_features)`."""
+        values = tf.ensure_shape(values, (None, None, self.num_features))
+        missing = tf.reduce_any(tf.math.is_nan(values))
+        values = tf.cond(missing, lambda: forward_filled(values), lambda: values)
+        scaled = ((values - self._mean_high) - self._mean_low) / self._scale
+        scaled = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
+        return tf.clip_by_value(scaled, -self.config.clip, self.config.clip)
+
+    # --- networks and scores ---------------------------------------------------------------------
+
+    def _window_outputs(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Squared errors `(batch_size, window_size, num_features)`, and 1 - D, same with one."""
+        scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
+        made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
+        errors = tf.math.squared_difference(scaled, made)
+        if self.config.score_mode == "reconstruction":
+            return errors, None
+        unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
+        return errors, tf.repeat(unreal[:, None, :], self.config.window_size, axis=1)
+
+    def _combined(self, errors: tf.Tensor, unreal: tf.Tensor | None) -> tf.Tensor:
+        """`combine_scores` over the last axis."""
+        contributions = errors / self._divisor
+        if unreal is None:
+            return contributions
+        total = tf.reduce_sum(contributions, axis=-1, keepdims=True)
+        even = tf.fill(tf.shape(contributions), 1.0 / self.num_features)
+        shares = tf.where(total > 0, tf.math.divide_no_nan(contributions, total), even)
+        if self.config.score_mode == "realism":
+            return unreal * shares
+        return contributions + self.config.realism_weight * unreal * shares
+
+    def _decided(self, scores: tf.Tensor) -> Tensors:
+        return {"anomaly_score": scores, "is_anomaly": scores >= self._threshold}
+
+    def _contributions(self, values: tf.Tensor) -> tf.Tensor:
+        """Smoothed contributions `(batch_size, num_timesteps, num_features)` of raw series."""
+        scaled = self._scaled(values)
+        shape = tf.shape(scaled)
+        outputs = self._point_outputs(scaled, shape[0], shape[1])
+        errors = outputs[..., : self.num_features]
+        unreal = None if self.config.score_mode == "reconstruction" else outputs[..., -1:]
+        return smoothed(self._combined(errors, unreal), self.config.smoothing_span)
+
+    def _point_outputs(
+        self, scaled: tf.Tensor, batch_size: tf.Tensor, num_timesteps: tf.Tensor
+    ) -> tf.Tensor:
+        """`PointScorer`: means over covering windows, `(batch_size, num_timesteps, num_outputs)`.
+
+        The windows of all series form one list and go through the networks in passes of a bounded
+        number; nothing of the size windows x window_size is ever made.
+        """
+        starts = self._starts(num_timesteps)
+        num_starts = tf.size(starts)
+        total = batch_size * num_starts
+        flat = tf.reshape(scaled, (-1, self.num_features))
+        num_outputs = self.num_features + (self.config.score_mode != "reconstruction")
+        steps = tf.range(self.config.window_size)
+
+        def one_pass(first: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            chosen = tf.range(first, tf.minimum(first + _WINDOWS_A_PASS, total))
+            offsets = (chosen // num_starts) * num_timesteps
+            rows = (offsets + tf.gather(starts, chosen % num_starts))[:, None] + steps
+            errors, unreal = self._window_outputs(tf.gather(flat, rows))
+            outputs = errors if unreal is None else tf.concat([errors, unreal], axis=2)
+            added = tf.tensor_scatter_nd_add(sums, rows[..., None], outputs)
+            return first + _WINDOWS_A_PASS, added
+
+        sums = tf.zeros(tf.stack([tf.shape(flat)[0], num_outputs]))
+        _, sums = tf.while_loop(
+            lambda first, _: first < total,
+            one_pass,
+            (tf.constant(0), sums),
+            shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, num_outputs))),
+            parallel_iterations=1,
+        )
+        rows = tf.reshape(starts[:, None] + steps, (-1, 1))
+        ones = tf.ones(tf.shape(rows)[:1])
+        counts = tf.tensor_scatter_nd_add(tf.zeros(num_timesteps[None]), rows, ones)
+        sums = tf.reshape(sums, tf.stack([batch_size, num_timesteps, num_outputs]))
+        return sums / counts[:, None]
+
+    def _starts(self, num_timesteps: tf.Tensor) -> tf.Tensor:
+        """`window_starts`: the grid, and one more window flush with the end if it leaves a tail."""
+        last = num_timesteps - self.config.window_size
+        stride = min(self.config.score_stride, self.config.window_size)
+        starts = tf.range(0, last + 1, stride)
+        return tf.cond(
+            starts[-1] < last, lambda: tf.concat([starts, last[None]], axis=0), lambda: starts
+        )
+
+
+def forward_filled(values: tf.Tensor) -> tf.Tensor:
+    """Carries the last seen value of each feature forward over its gaps.
+
+    In round k a gap takes the value 2^k steps before it, which by then stands for the 2^k steps
+    that end there; so log2(num_timesteps) rounds fill every gap.
+
+    Args:
+        values: `(batch_size, num_timesteps, num_features)`, NaN where missing.
+
+    Returns:
+        Same shape; NaN only before a feature's first value.
+    """
+    num_timesteps = tf.shape(values)[1]
+
+    def one_round(shift: tf.Tensor, filled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        earlier = tf.pad(
+            filled[:, : num_timesteps - shift], [[0, 0], [shift, 0], [0, 0]], constant_values=np.nan
+        )
+        return shift * 2, tf.where(tf.math.is_nan(filled), earlier, filled)
+
+    _, filled = tf.while_loop(
+        lambda shift, _: shift < num_timesteps,
+        one_round,
+        (tf.constant(1), values),
+        shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, None, values.shape[2]))),
+    )
+    return tf.ensure_shape(filled, values.shape)
+
+
+def smoothed(values: tf.Tensor, span: int) -> tf.Tensor:
+    """`CausalSmoother` over the middle axis, one matrix product for each block of time steps.
+
+    Args:
+        values: `(batch_size, num_timesteps, num_columns)`.
+        span: Its `span`.
+
+    Returns:
+        Same shape.
+    """
+    if span == 1:
+        return values
+    alphas = _alphas(span)
+    within = _within(alphas, _BLOCK).mean(axis=0).astype(np.float32)  # (block, block)
+    last_rows = _within(alphas, _BLOCK)[1:, -1].astype(np.float32)  # (scales, block)
+    carried = np.stack([(1 - a) ** np.arange(1, _BLOCK + 1) for a in alphas[1:]])
+    shape = tf.shape(values)
+    num_blocks = -(-shape[1] // _BLOCK)
+    padded = tf.pad(values, [[0, 0], [0, num_blocks * _BLOCK - shape[1]], [0, 0]])
+    blocks = tf.reshape(padded, tf.stack([shape[0], num_blocks, _BLOCK, shape[2]]))
+    blocks = tf.transpose(blocks, (1, 0, 2, 3))  # (num_blocks, batch_size, block, num_columns)
+    first = tf.tile(values[:, None, 0], (1, len(alphas) - 1, 1))  # (batch_size, scales, columns)
+    to_output = (carried / len(alphas)).astype(np.float32)
+    to_last = carried[:, -1:].astype(np.float32)
+
+    def one_block(index: tf.Tensor, last: tf.Tensor, done: tf.TensorArray) -> tuple[Any, ...]:
+        block = blocks[index]
+        here = tf.einsum("kj,bjc->bkc", within, block) + tf.einsum("sk,bsc->bkc", to_output, last)
+        last = tf.einsum("sj,bjc->bsc", last_rows, block) + to_last * last
+        return index + 1, last, done.write(index, here)
+
+    done = tf.TensorArray(tf.float32, size=num_blocks)
+    _, _, done = tf.while_loop(
+        lambda index, *_: index < num_blocks,
+        one_block,
+        (tf.constant(0), first, done),
+        parallel_iterations=1,
+    )
+    joined = tf.reshape(tf.transpose(done.stack(), (1, 0, 2, 3)), tf.shape(padded))
+    return tf.ensure_shape(joined[:, : shape[1]], values.shape)
+
+
+def smoothing_matrix(span: int, num_timesteps: int) -> np.ndarray:
+    """`CausalSmoother` of whole series of one length as `(num_timesteps, num_timesteps)` float32.
+
+    Example:
+        >>> smoothed_values = smoothing_matrix(3, 3) @ np.array([0.0, 12.0, 12.0])
+        >>> smoothed_values.round(2).tolist()
+        [0.0, 6.62, 8.14]
+    """
+    alphas = _alphas(span)
+    scales = _within(alphas, num_timesteps)
+    for scale, alpha in zip(scales, alphas, strict=True):
+        # The mean starts at the first value, as if that had been there for ever.
+        scale[:, 0] += (1 - alpha) ** np.arange(1, num_timesteps + 1)
+    return scales.mean(axis=0).astype(np.float32)
+
+
+def _alphas(span: int) -> list[float]:
+    """The weights of the newest value at each scale; 1 is the raw value."""
+    return [1.0] if span == 1 else [1.0, 2.0 / (span + 1.0), 2.0 / (4.0 * span + 1.0)]
+
+
+def _within(alphas: list[float], size: int) -> np.ndarray:
+    """What each value of a block adds to the means within it, `(scales, size, size)`."""
+    lag = np.arange(size)[:, None] - np.arange(size)
+    return np.stack([np.where(lag >= 0, a * (1 - a) ** np.maximum(lag, 0.0), 0.0) for a in alphas])
+
+
+def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:
+    """The four functions, traced for raw float32 values of this detector's shape, by name."""
+    size, width = graph.config.window_size, graph.num_features
+    shapes = {
+        "score_windows": ("windows", (None, size, width)),
+        "score_series": ("series", (None, width)),
+        "score_batch": ("batch", (None, None, width)),
+        "reconstruct": ("windows", (None, size, width)),
+    }
+    traced = {}
+    for name, (argument, shape) in shapes.items():
+        spec = tf.TensorSpec(shape, tf.float32, name=argument)
+        traced[name] = tf.function(getattr(graph, name)).get_concrete_function(spec)
+    return traced

@@ -1,0 +1,144 @@
+"""The flags of each command. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from tsad_keras.config import PRESETS, Config, choices, field_type
+from tsad_keras.datasets import DATASET_NAMES
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, required=True, file_flag="--train-file", many=True)
+    parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
+    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    add_settings(parser)
+
+
+def add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    add_source(parser, required=True, file_flag="--input", many=False)
+    parser.add_argument(
+        "--output", required=True, help="CSV file for time, anomaly_score, is_anomaly"
+    )
+    parser.add_argument(
+        "--causal",
+        action="store_true",
+        help="judge each row by what came before it only, as `stream` does",
+    )
+    parser.add_argument(
+        "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
+    )
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
+    add_source(parser, required=True, file_flag="--labels", many=False)
+    parser.add_argument("--output", help="JSON file for the numbers")
+
+
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--entity", help="one series, such as machine-1-6 (default: all)")
+    which.add_argument("--entities", nargs="+", metavar="E", help="several, or: all")
+    add_places(parser)
+    parser.add_argument("--train-file", help="own data (NAME is own): training rows")
+    parser.add_argument("--test-file", help="own data: test rows (default: last 30 %% of train)")
+    parser.add_argument("--labels", help="own data: labels of the test rows")
+    parser.add_argument("--output", help="folder for everything (default: runs/NAME)")
+    parser.add_argument("--seeds", type=positive, default=1, help="runs an entity (%(default)s)")
+    add_settings(parser)
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    parser.add_argument(
+        "--export-dir", required=True, help="folder of the exported versions 1, 2 ...; a new one"
+    )
+    parser.add_argument(
+        "--tflite", action="store_true", help="also a TFLite file of one window, if it agrees"
+    )
+
+
+def add_verify_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("export_dir", metavar="DIR", help="a version, or the folder of versions")
+    parser.add_argument("--model-dir", help="also compare with this trained model")
+
+
+def add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--export-dir", required=True, help="folder of the exported versions")
+
+
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model-dir", help="folder of a trained model")
+    which.add_argument("--export-dir", help="folder of an exported model")
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="psm, smd, smap, msl, skab or all")
+    parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
+
+
+def add_source(
+    parser: argparse.ArgumentParser, *, required: bool, file_flag: str, many: bool
+) -> None:
+    """Data from a file of the user's, or from a dataset by name."""
+    group = parser.add_mutually_exclusive_group(required=required)
+    nargs = {"nargs": "+"} if many else {}
+    text = "CSV or Parquet file" + (", several = several series" if many else "")
+    group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
+    group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
+    parser.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", default="data", help="folder of the datasets (%(default)s)")
+    parser.add_argument("--time-column", help="own data: the time column (default: found)")
+    parser.add_argument("--label-column", help="own data: the label column (default: found)")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One flag for each field of `Config`; those left out keep the preset's value."""
+    group = parser.add_argument_group("settings")
+    base = group.add_mutually_exclusive_group()
+    base.add_argument(
+        "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
+    )
+    base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
+    for field in dataclasses.fields(Config):
+        flag = "--" + field.name.replace("_", "-")
+        options: dict = {"dest": field.name, "default": argparse.SUPPRESS}
+        hint = field_type(field.name)
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif choices(field.name):
+            options["choices"] = choices(field.name)
+        else:
+            options["type"] = whole_number if hint is int else number
+            options["metavar"] = "N" if hint is int else "X"
+        group.add_argument(flag, help=f"default {field.default}", **options)
+
+
+def whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} came, expected a whole number") from None
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} came, expected a number") from None
+
+
+def positive(text: str) -> int:
+    value = whole_number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} came, expected 1 or more")
+    return value

@@ -1,0 +1,152 @@
+"""An exported SavedModel with the verbs of the detector that it was made of. Needs no Keras."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tsad_keras.config import Config
+from tsad_keras.errors import InputError
+from tsad_keras.inference.scores import DECISIONS, SeriesScorer
+from tsad_keras.scaling import fill_missing
+
+METADATA_FILE = Path("assets") / "metadata.json"
+FORMAT_VERSION = 1
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class ExportedDetector(SeriesScorer):
+    """A SavedModel that `export_saved_model` wrote, loaded with `tf.saved_model.load` alone.
+
+    Scores equal those of the detector to 1e-5, for values that float32 can hold.
+
+    Args:
+        directory: A version folder: it holds `saved_model.pb` and `assets/metadata.json`.
+
+    Attributes:
+        directory: The folder.
+        metadata: What `assets/metadata.json` says.
+
+    Raises:
+        InputError: If the folder is missing, damaged, or no export of this package.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+        self.metadata = read_metadata(self.directory)
+        try:
+            self._model = tf.saved_model.load(str(self.directory))
+            self._reconstruct = self._model.signatures["reconstruct"]
+        except Exception as error:  # a damaged SavedModel raises nearly anything
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"the export {self.directory} is damaged ({type(error).__name__}: {reason}); "
+                "export again or restore it"
+            ) from error
+        try:
+            self.config = Config.from_dict(self.metadata["config"])
+            self.feature_names_ = tuple(str(name) for name in self.metadata["feature_names"])
+            self.error_scale_ = np.array(self.metadata["error_scale"], np.float64)
+            for name in (*DECISIONS, "expected_false_alarm_rate"):
+                setattr(self, f"{name}_", float(self.metadata[name]))
+            self._sha256 = str(self.metadata["weights_sha256"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.directory / METADATA_FILE} is damaged ({error}); export again or restore it"
+            ) from error
+
+    @property
+    def weights_sha256_(self) -> str:
+        return self._sha256
+
+    def prepare_rows(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
+        filled = fill_missing(values, state)  # the graph knows nothing of the rows before a window
+        return np.clip(filled, -_LARGEST, _LARGEST).astype(np.float32)
+
+    def window_outputs(self, windows: np.ndarray) -> np.ndarray:
+        made = self._reconstruct(windows=tf.constant(windows, tf.float32))
+        errors = made["squared_error"].numpy()
+        if self.config.score_mode == "reconstruction":
+            return errors
+        unreal = np.broadcast_to(
+            1.0 - made["realism"].numpy()[:, None, None], (*errors.shape[:2], 1)
+        )
+        return np.concatenate([errors, unreal], axis=2)
+
+    def signature(self, name: str) -> Any:
+        """Returns the callable signature of that name; it takes and gives named tensors.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if name not in self._model.signatures:
+            known = ", ".join(sorted(self._model.signatures))
+            raise InputError(f"the export has no signature {name!r}, expected one of {known}")
+        return self._model.signatures[name]
+
+
+def load_export(directory: str | os.PathLike[str], version: int | None = None) -> ExportedDetector:
+    """Loads an export.
+
+    Args:
+        directory: A version folder, or the folder above it with versions `1`, `2` ...
+        version: Which version; default the highest.
+
+    Returns:
+        An object with `decision_function`, `predict`, `explain` and the rest of the verbs.
+
+    Raises:
+        InputError: If there is no such export, or it is damaged.
+    """
+    folder = Path(directory)
+    if version is None and (folder / "saved_model.pb").is_file():
+        return ExportedDetector(folder)
+    versions = list_versions(folder)
+    if not versions:
+        raise InputError(
+            f"{folder} holds no exported version, expected a folder 1, 2 ... with saved_model.pb; "
+            "run `export` first"
+        )
+    if version is not None and version not in versions:
+        raise InputError(
+            f"{folder} has no version {version}, expected one of "
+            f"{', '.join(map(str, versions[-20:]))}"
+        )
+    chosen = versions[-1] if version is None else version
+    return ExportedDetector(folder / str(chosen))
+
+
+def list_versions(folder: Path) -> list[int]:
+    """Numbers of the complete versions in a folder, ascending."""
+    if not folder.is_dir():
+        return []
+    names = [entry.name for entry in folder.iterdir() if (entry / "saved_model.pb").is_file()]
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def read_metadata(directory: Path) -> dict[str, Any]:
+    """Reads `assets/metadata.json` of a version folder.
+
+    Raises:
+        InputError: If it is missing, no JSON object, or of an unknown format.
+    """
+    path = directory / METADATA_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist, expected a folder that `export` wrote; check the path"
+        )
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        format_version = metadata["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); export again or restore it") from error
+    if format_version != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format {format_version}, expected {FORMAT_VERSION}; export again"
+        )
+    return metadata

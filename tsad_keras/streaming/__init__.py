@@ -1,0 +1,1 @@
+"""The same scores, row by row as they come, with bounded memory."""
