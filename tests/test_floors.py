@@ -29,6 +29,7 @@ FLOORS = {
     "losses": 4,
     "training": 4,
     "scoring": 5,
+    "smoothing": 5,
     "thresholds": 5,
     "persistence": 5,
     "detector": 6,

@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from tsad_keras.errors import InputError
 from tsad_keras.scoring import (
-    CausalSmoother,
     PointScorer,
     combine_scores,
     iterate_points,
     score_points,
 )
+from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.windows import window_starts
 
 WINDOW = 12

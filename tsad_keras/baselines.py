@@ -14,7 +14,7 @@ import numpy as np
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
 from tsad_keras.scaling import Scaler, last_seen
-from tsad_keras.scoring import CausalSmoother
+from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.thresholds import choose_threshold
 from tsad_keras.windows import split_train_validation
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-from scipy.signal import lfilter
 
 from tsad_keras.windows import gather_windows, window_starts
 
@@ -35,6 +34,8 @@ class PointScorer:
         window_size: Time steps a window.
         stride: Time steps between windows, at most `window_size`.
         batch_size: Windows a call of `window_function`; the last batch is filled up.
+        wait_for_batch: Whether a window waits until its batch is full. Without, values come
+            `window_size` rows after their row, and may differ in the last bit.
 
     Example:
         >>> scorer = PointScorer(lambda windows: windows, window_size=4, stride=2, batch_size=2)
@@ -45,12 +46,19 @@ class PointScorer:
     """
 
     def __init__(
-        self, window_function: WindowFunction, *, window_size: int, stride: int, batch_size: int
+        self,
+        window_function: WindowFunction,
+        *,
+        window_size: int,
+        stride: int,
+        batch_size: int,
+        wait_for_batch: bool = True,
     ) -> None:
         self._function = window_function
         self._window_size = window_size
         self._stride = stride
         self._batch_size = batch_size
+        self._wait = wait_for_batch
         self._rows: np.ndarray | None = None  # rows from self._emitted on
         self._emitted = 0  # time steps whose value is final and handed out
         self._next_start = 0  # first row of the next window on the grid
@@ -67,8 +75,8 @@ class PointScorer:
         rows = np.asarray(rows, np.float32)
         self._rows = rows if self._rows is None else np.concatenate([self._rows, rows])
         self._total += len(rows)
-        while self._next_start + self._span() <= self._total:
-            starts = self._next_start + self._stride * np.arange(self._batch_size)
+        while (count := self._ready()) > 0:
+            starts = self._next_start + self._stride * np.arange(count)
             self._run(starts)
             self._next_start = int(starts[-1]) + self._stride
         # A last window may yet come to lie on the final window_size rows.
@@ -85,8 +93,25 @@ class PointScorer:
         self._run_filled(starts[starts > self._next_start - self._stride])
         return self._emit(self._total)
 
-    def _span(self) -> int:
-        return self._stride * (self._batch_size - 1) + self._window_size
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that was seen and is not final yet, as arrays for `set_state`."""
+        counters = [self._emitted, self._next_start, self._total]
+        state = {"counters": np.array(counters, np.int64), "counts": self._counts}
+        arrays = {"rows": self._rows, "sums": self._sums}
+        return state | {name: array for name, array in arrays.items() if array is not None}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on where another scorer of the same settings was at `get_state`."""
+        self._emitted, self._next_start, self._total = map(int, state["counters"])
+        self._counts = state["counts"].copy()
+        self._rows, self._sums = state.get("rows"), state.get("sums")
+
+    def _ready(self) -> int:
+        """How many windows of the grid can be run now, at most a batch."""
+        complete = (self._total - self._window_size - self._next_start) // self._stride + 1
+        if self._wait and complete < self._batch_size:
+            return 0
+        return min(complete, self._batch_size)
 
     def _run_filled(self, starts: np.ndarray) -> None:
         for first in range(0, len(starts), self._batch_size):
@@ -94,8 +119,9 @@ class PointScorer:
 
     def _run(self, starts: np.ndarray) -> None:
         local = starts - self._emitted
-        filled = np.resize(local, self._batch_size)  # a full batch, so that shapes never change
-        outputs = self._function(gather_windows(self._rows, filled, self._window_size))
+        # A full batch, so that shapes never change.
+        chosen = np.resize(local, self._batch_size) if self._wait else local
+        outputs = self._function(gather_windows(self._rows, chosen, self._window_size))
         self._grow(outputs.shape[-1])
         for start, values in zip(local, outputs, strict=False):
             self._sums[start : start + self._window_size] += values
@@ -169,6 +195,14 @@ class CausalPointScorer:
     def finish(self) -> np.ndarray:
         """Nothing is ever left over: `(0, 0)`."""
         return np.zeros((0, 0))
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """What came before, as arrays for `set_state`."""
+        return {} if self.context is None else {"context": self.context}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on where another scorer of the same settings was at `get_state`."""
+        self.context = state.get("context")
 
 
 def score_points(
@@ -260,37 +294,3 @@ def combine_scores(
     if score_mode == "combined":
         return contributions + realism_weight * unreal
     raise ValueError(f"score_mode is {score_mode!r}, expected reconstruction, realism or combined")
-
-
-class CausalSmoother:
-    """Mean over three time scales of the past: raw, about `span`, and about 4 `span` time steps.
-
-    At each scale w the exponentially weighted mean y = a x + (1 - a) y_before with a = 2 / (w + 1).
-    A short burst keeps a third of its height, what lasts adds up, and nothing looks ahead.
-
-    Args:
-        span: The middle scale in time steps; 1 leaves values as they are.
-
-    Example:
-        >>> smoother = CausalSmoother(span=3)
-        >>> smoother.update(np.array([[0.0], [12.0], [12.0]])).round(2).ravel().tolist()
-        [0.0, 6.62, 8.14]
-    """
-
-    def __init__(self, span: int) -> None:
-        self._alphas = () if span == 1 else (2.0 / (span + 1.0), 2.0 / (4.0 * span + 1.0))
-        self._last: list[np.ndarray] | None = None
-
-    def update(self, values: np.ndarray) -> np.ndarray:
-        """Smooths further values `(num_timesteps, num_columns)` of the same series."""
-        if not self._alphas or len(values) == 0:
-            return values
-        if self._last is None:
-            self._last = [values[0]] * len(self._alphas)
-        total = values.copy()
-        for index, alpha in enumerate(self._alphas):
-            start = ((1.0 - alpha) * self._last[index])[None, :]
-            scale, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start)
-            self._last[index] = scale[-1]
-            total += scale
-        return total / (1 + len(self._alphas))

@@ -246,7 +246,7 @@ class ContrastiveGANDetector(SeriesScorer):
         Raises:
             InputError: If the detector is not fitted or the folder cannot be written to.
         """
-        self._require_fitted()
+        self.require_fitted()
         metadata = {
             "config": self.config.to_dict(),
             "feature_names": list(self.feature_names_),

@@ -13,11 +13,11 @@ from tsad_keras.inference.inputs import Series, as_values, check_series, check_w
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import (
     CausalPointScorer,
-    CausalSmoother,
     PointScorer,
     combine_scores,
     iterate_points,
 )
+from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.windows import gather_windows, window_starts
 
 # What is decided by and saved as a number, each the name of an attribute without its underscore.
@@ -140,7 +140,7 @@ class SeriesScorer(abc.ABC):
             Contributions `(num_final, num_features)` of the time steps that follow those yielded so
             far; joined, `explain` of the joined pieces, however these were cut.
         """
-        self._require_fitted()
+        self.require_fitted()
 
         def prepared() -> Iterator[np.ndarray]:
             state = None
@@ -179,16 +179,26 @@ class SeriesScorer(abc.ABC):
         return self.causal_score_level_ if causal else self.score_level_
 
     def point_scorer(
-        self, causal: bool, batch_size: int | None = None
+        self, causal: bool, *, wait_for_batch: bool = True
     ) -> PointScorer | CausalPointScorer:
-        """A fresh scorer of prepared rows; `batch_size` windows a pass, default the config's."""
+        """A fresh scorer of prepared rows.
+
+        Args:
+            causal: Which of the two kinds of scores.
+            wait_for_batch: As for `PointScorer`; causal scores never wait.
+        """
         size = {
             "window_size": self.config.window_size,
-            "batch_size": batch_size or self.config.score_batch_size,
+            "batch_size": self.config.score_batch_size,
         }
         if causal:
             return CausalPointScorer(self.window_outputs, **size)
-        return PointScorer(self.window_outputs, stride=self.config.score_stride, **size)
+        return PointScorer(
+            self.window_outputs,
+            stride=self.config.score_stride,
+            wait_for_batch=wait_for_batch,
+            **size,
+        )
 
     def combine(self, outputs: np.ndarray) -> np.ndarray:
         """Contributions `(num_timesteps, num_features)` of point outputs, not smoothed yet."""
@@ -224,10 +234,11 @@ class SeriesScorer(abc.ABC):
             scores.append(self.combine(self.window_outputs(windows).mean(axis=1)).sum(axis=1))
         return np.concatenate(scores)
 
-    def _require_fitted(self) -> None:
+    def require_fitted(self) -> None:
+        """Raises `InputError` if there is nothing to score with yet."""
         if self.threshold_ is None:
             raise InputError("the detector is not fitted yet; call fit first, or load_detector")
 
     def _check(self, X: Series, causal: bool = False) -> list[np.ndarray]:
-        self._require_fitted()
+        self.require_fitted()
         return check_series(X, self.feature_names_, 1 if causal else self.config.window_size)
