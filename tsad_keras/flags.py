@@ -74,7 +74,47 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 def add_stream(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--model-dir", help="folder of a trained model")
-    which.add_argument("--export-dir", help="folder of an exported model")
+    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    parser.add_argument(
+        "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
+    )
+    parser.add_argument("--time-column", help="the time column or key (default: found)")
+    parser.add_argument(
+        "--delayed",
+        action="store_true",
+        help="score each row a window later, with what followed, as `score` does",
+    )
+    parser.add_argument("--events", metavar="FILE", help="append each ended alarm as a JSON line")
+    parser.add_argument(
+        "--state", metavar="FILE", help="go on from here, if it exists, and save the state here"
+    )
+    parser.add_argument(
+        "--max-gap",
+        type=number,
+        metavar="X",
+        help="seconds (or units of numeric times) between rows that begin a new series",
+    )
+    parser.add_argument(
+        "--hysteresis",
+        type=number,
+        default=0.2,
+        metavar="X",
+        help="an alarm ends when scores fall by this share below the threshold (%(default)s)",
+    )
+    parser.add_argument(
+        "--minimum-gap",
+        type=whole_number,
+        default=10,
+        metavar="N",
+        help="alarms with at most so many rows between them are one (%(default)s)",
+    )
+    parser.add_argument(
+        "--recalibration-span",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="normal rows over which the threshold follows slow drift (0 = off)",
+    )
 
 
 def add_download(parser: argparse.ArgumentParser) -> None:

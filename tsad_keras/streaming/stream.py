@@ -112,6 +112,16 @@ class StreamingDetector:
         }
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The settings it was made with, by name."""
+        return dict(self._settings)
+
+    @property
+    def feature_names_(self) -> tuple[str, ...]:
+        """The features of a row, in order."""
+        return self._source.feature_names_
+
+    @property
     def threshold_(self) -> float:
         return self._recalibration.threshold
 
