@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from tsad_keras.commands.places import check_folder
@@ -22,5 +23,16 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def verify_export(arguments: argparse.Namespace) -> None:
-    """Checks an export; any failure is an exit code."""
-    raise NotImplementedError
+    """Checks an export and says one line a check; any failure is exit code 1."""
+    with quiet_start():
+        from tsad_keras.detector import load_detector
+        from tsad_keras.export.verify import verify_export as verify
+
+    detector = load_detector(arguments.model_dir) if arguments.model_dir else None
+    results = verify(arguments.export_dir, detector)
+    for result in results:
+        print(f"{'ok' if result.passed else 'FAILED'} {result.name}: {result.detail}")
+    failed = sum(not result.passed for result in results)
+    if failed:
+        sys.stdout.flush()
+        raise SystemExit(1)

@@ -10,15 +10,14 @@ sum of two float32, because x - mean would else lose the digits of a counter nea
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.export.operations import forward_filled, smoothed
 
 _WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
-_BLOCK = 50  # time steps that are smoothed by one matrix product
 
 Tensors = dict[str, tf.Tensor]
 
@@ -30,8 +29,9 @@ class ScoringGraph:
         detector: A fitted detector.
 
     Attributes:
-        variables: The raw `tf.Variable`s that the functions read. Not the Keras ones: they would be
-            saved twice, and the C++ loader would fill the copy that nobody reads.
+        module: Holds the raw `tf.Variable`s that the functions read, `weights` and `threshold`. Not
+            the Keras ones: they would be saved twice, and the C++ loader would fill the copy that
+            nobody reads.
     """
 
     def __init__(self, detector: ContrastiveGANDetector) -> None:
@@ -43,9 +43,12 @@ class ScoringGraph:
         self._mean_low = (mean - self._mean_high).astype(np.float32)
         self._scale = detector.scaler_.scale_.astype(np.float32)
         self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
-        self._threshold = np.float32(detector.threshold_)
         networks = (self._networks.autoencoder, self._networks.discriminator)
-        self.variables = [variable.value for net in networks for variable in net.variables]
+        self.module = tf.Module()
+        self.module.weights = [variable.value for net in networks for variable in net.variables]
+        # A variable, so that the value at work can be read out of an export and be checked.
+        self._threshold = tf.Variable(detector.threshold_, False, dtype=tf.float32)
+        self.module.threshold = self._threshold
 
     # --- signatures ------------------------------------------------------------------------------
 
@@ -59,11 +62,16 @@ class ScoringGraph:
             `anomaly_score` and `is_anomaly`, `(batch_size, window_size)`.
         """
         with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
-            scaled = self._scaled(windows)
+            windows = tf.identity(windows)
+        return self.score_windows_unchecked(windows)
+
+    def score_windows_unchecked(self, windows: tf.Tensor) -> Tensors:
+        """`score_windows` of finite values, without operations that TFLite does not have."""
+        windows = tf.ensure_shape(windows, (None, self.config.window_size, self.num_features))
+        scaled = self._filled_and_scaled(forward_filled(windows))
         contributions = self._combined(*self._window_outputs(scaled))
-        matrix = smoothing_matrix(self.config.smoothing_span, self.config.window_size)
-        scores = tf.linalg.matmul(tf.reduce_sum(contributions, axis=2), matrix, transpose_b=True)
-        return self._decided(scores)
+        sums = tf.reduce_sum(contributions, axis=2, keepdims=True)
+        return self._decided(smoothed(sums, self.config.smoothing_span)[:, :, 0])
 
     def score_series(self, series: tf.Tensor) -> Tensors:
         """Scores of one series of any length of at least a window.
@@ -142,6 +150,9 @@ class ScoringGraph:
         values = tf.ensure_shape(values, (None, None, self.num_features))
         missing = tf.reduce_any(tf.math.is_nan(values))
         values = tf.cond(missing, lambda: forward_filled(values), lambda: values)
+        return self._filled_and_scaled(values)
+
+    def _filled_and_scaled(self, values: tf.Tensor) -> tf.Tensor:
         scaled = ((values - self._mean_high) - self._mean_low) / self._scale
         scaled = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
         return tf.clip_by_value(scaled, -self.config.clip, self.config.clip)
@@ -149,14 +160,14 @@ class ScoringGraph:
     # --- networks and scores ---------------------------------------------------------------------
 
     def _window_outputs(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Squared errors `(batch_size, window_size, num_features)`, and 1 - D, same with one."""
+        """Squared errors `(batch_size, window_size, num_features)`, 1 - D `(batch_size, 1, 1)`."""
         scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
         made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
         errors = tf.math.squared_difference(scaled, made)
         if self.config.score_mode == "reconstruction":
             return errors, None
         unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
-        return errors, tf.repeat(unreal[:, None, :], self.config.window_size, axis=1)
+        return errors, unreal[:, None, :]
 
     def _combined(self, errors: tf.Tensor, unreal: tf.Tensor | None) -> tf.Tensor:
         """`combine_scores` over the last axis."""
@@ -202,8 +213,10 @@ class ScoringGraph:
             offsets = (chosen // num_starts) * num_timesteps
             rows = (offsets + tf.gather(starts, chosen % num_starts))[:, None] + steps
             errors, unreal = self._window_outputs(tf.gather(flat, rows))
-            outputs = errors if unreal is None else tf.concat([errors, unreal], axis=2)
-            added = tf.tensor_scatter_nd_add(sums, rows[..., None], outputs)
+            if unreal is not None:
+                spread = unreal + tf.zeros_like(errors[:, :, :1])
+                errors = tf.concat([errors, spread], axis=2)
+            added = tf.tensor_scatter_nd_add(sums, rows[..., None], errors)
             return first + _WINDOWS_A_PASS, added
 
         sums = tf.zeros(tf.stack([tf.shape(flat)[0], num_outputs]))
@@ -228,104 +241,6 @@ class ScoringGraph:
         return tf.cond(
             starts[-1] < last, lambda: tf.concat([starts, last[None]], axis=0), lambda: starts
         )
-
-
-def forward_filled(values: tf.Tensor) -> tf.Tensor:
-    """Carries the last seen value of each feature forward over its gaps.
-
-    In round k a gap takes the value 2^k steps before it, which by then stands for the 2^k steps
-    that end there; so log2(num_timesteps) rounds fill every gap.
-
-    Args:
-        values: `(batch_size, num_timesteps, num_features)`, NaN where missing.
-
-    Returns:
-        Same shape; NaN only before a feature's first value.
-    """
-    num_timesteps = tf.shape(values)[1]
-
-    def one_round(shift: tf.Tensor, filled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        earlier = tf.pad(
-            filled[:, : num_timesteps - shift], [[0, 0], [shift, 0], [0, 0]], constant_values=np.nan
-        )
-        return shift * 2, tf.where(tf.math.is_nan(filled), earlier, filled)
-
-    _, filled = tf.while_loop(
-        lambda shift, _: shift < num_timesteps,
-        one_round,
-        (tf.constant(1), values),
-        shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, None, values.shape[2]))),
-    )
-    return tf.ensure_shape(filled, values.shape)
-
-
-def smoothed(values: tf.Tensor, span: int) -> tf.Tensor:
-    """`CausalSmoother` over the middle axis, one matrix product for each block of time steps.
-
-    Args:
-        values: `(batch_size, num_timesteps, num_columns)`.
-        span: Its `span`.
-
-    Returns:
-        Same shape.
-    """
-    if span == 1:
-        return values
-    alphas = _alphas(span)
-    within = _within(alphas, _BLOCK).mean(axis=0).astype(np.float32)  # (block, block)
-    last_rows = _within(alphas, _BLOCK)[1:, -1].astype(np.float32)  # (scales, block)
-    carried = np.stack([(1 - a) ** np.arange(1, _BLOCK + 1) for a in alphas[1:]])
-    shape = tf.shape(values)
-    num_blocks = -(-shape[1] // _BLOCK)
-    padded = tf.pad(values, [[0, 0], [0, num_blocks * _BLOCK - shape[1]], [0, 0]])
-    blocks = tf.reshape(padded, tf.stack([shape[0], num_blocks, _BLOCK, shape[2]]))
-    blocks = tf.transpose(blocks, (1, 0, 2, 3))  # (num_blocks, batch_size, block, num_columns)
-    first = tf.tile(values[:, None, 0], (1, len(alphas) - 1, 1))  # (batch_size, scales, columns)
-    to_output = (carried / len(alphas)).astype(np.float32)
-    to_last = carried[:, -1:].astype(np.float32)
-
-    def one_block(index: tf.Tensor, last: tf.Tensor, done: tf.TensorArray) -> tuple[Any, ...]:
-        block = blocks[index]
-        here = tf.einsum("kj,bjc->bkc", within, block) + tf.einsum("sk,bsc->bkc", to_output, last)
-        last = tf.einsum("sj,bjc->bsc", last_rows, block) + to_last * last
-        return index + 1, last, done.write(index, here)
-
-    done = tf.TensorArray(tf.float32, size=num_blocks)
-    _, _, done = tf.while_loop(
-        lambda index, *_: index < num_blocks,
-        one_block,
-        (tf.constant(0), first, done),
-        parallel_iterations=1,
-    )
-    joined = tf.reshape(tf.transpose(done.stack(), (1, 0, 2, 3)), tf.shape(padded))
-    return tf.ensure_shape(joined[:, : shape[1]], values.shape)
-
-
-def smoothing_matrix(span: int, num_timesteps: int) -> np.ndarray:
-    """`CausalSmoother` of whole series of one length as `(num_timesteps, num_timesteps)` float32.
-
-    Example:
-        >>> smoothed_values = smoothing_matrix(3, 3) @ np.array([0.0, 12.0, 12.0])
-        >>> smoothed_values.round(2).tolist()
-        [0.0, 6.62, 8.14]
-    """
-    alphas = _alphas(span)
-    scales = _within(alphas, num_timesteps)
-    for scale, alpha in zip(scales, alphas, strict=True):
-        # The mean starts at the first value, as if that had been there for ever.
-        scale[:, 0] += (1 - alpha) ** np.arange(1, num_timesteps + 1)
-    return scales.mean(axis=0).astype(np.float32)
-
-
-def _alphas(span: int) -> list[float]:
-    """The weights of the newest value at each scale; 1 is the raw value."""
-    return [1.0] if span == 1 else [1.0, 2.0 / (span + 1.0), 2.0 / (4.0 * span + 1.0)]
-
-
-def _within(alphas: list[float], size: int) -> np.ndarray:
-    """What each value of a block adds to the means within it, `(scales, size, size)`."""
-    lag = np.arange(size)[:, None] - np.arange(size)
-    return np.stack([np.where(lag >= 0, a * (1 - a) ** np.maximum(lag, 0.0), 0.0) for a in alphas])
 
 
 def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:

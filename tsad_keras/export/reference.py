@@ -7,7 +7,9 @@ import numpy as np
 from tsad_keras.detector import ContrastiveGANDetector
 
 
-def make_reference(detector: ContrastiveGANDetector) -> dict[str, np.ndarray]:
+def make_reference(
+    detector: ContrastiveGANDetector, *, seed: int = 0, num_windows: int = 3
+) -> dict[str, np.ndarray]:
     """Scores a made-up series in every way that the signatures can be asked for.
 
     The series wanders about the train mean, has gaps (also at its start), steps and spikes beyond
@@ -15,34 +17,56 @@ def make_reference(detector: ContrastiveGANDetector) -> dict[str, np.ndarray]:
 
     Args:
         detector: A fitted detector.
+        seed: Of the series.
+        num_windows: Length of the series in windows; a third of a window is added.
 
     Returns:
         `series` (num_timesteps, num_features) float32 and `contribution` (same shape) of it;
-        `scores_N` (N,) of its first N rows for several N; `window_scores` (3, window_size) of its
-        first three windows; `batch_scores` (2, N) of its two overlapping halves; `causal_scores`
-        (num_timesteps,).
+        `quiet_series` (2 window_size, num_features), nothing at first and then little, and
+        `quiet_scores` (2 window_size,);
+        `scores_N` (N,) of its first N rows for several N; `window_scores` (num_windows,
+        window_size) of its first windows, and what `reconstruct` says of these; `batch_scores`
+        (2, N) of its two overlapping halves; `causal_scores` (num_timesteps,); `scale`
+        (num_features,) train standard deviations.
     """
     size = detector.config.window_size
-    series = _make_series(detector, 3 * size + size // 3 + 1)
+    series = _make_series(detector, num_windows * size + size // 3 + 1, seed)
     half = len(series) - size // 2
+    windows = series[: num_windows * size].reshape(num_windows, size, -1)
+    quiet = _make_quiet_series(detector, seed)
     arrays = {
         "series": series,
+        "quiet_series": quiet,
+        "quiet_scores": detector.decision_function(quiet),
         "contribution": detector.explain(series),
-        "window_scores": np.stack(
-            [detector.decision_function(part) for part in np.split(series[: 3 * size], 3)]
-        ),
+        "window_scores": np.stack([detector.decision_function(window) for window in windows]),
         "batch_scores": np.stack(
             [detector.decision_function(part) for part in (series[:half], series[-half:])]
         ),
         "causal_scores": detector.decision_function(series, causal=True),
+        "scale": detector.scaler_.scale_,
+        **_reconstruct(detector, windows),
     }
     for length in (size, size + 1, 2 * size - 1, 2 * size, len(series)):
         arrays[f"scores_{length}"] = detector.decision_function(series[:length])
     return arrays
 
 
-def _make_series(detector: ContrastiveGANDetector, num_timesteps: int) -> np.ndarray:
-    rng = np.random.default_rng(0)
+def _reconstruct(detector: ContrastiveGANDetector, windows: np.ndarray) -> dict[str, np.ndarray]:
+    scaled = np.stack([detector.scaler_.transform(window) for window in windows])
+    made = detector.networks_.autoencoder(scaled, training=False)
+    logits = detector.networks_.discriminator(scaled, training=False)["logits"].numpy()
+    reconstruction = made["reconstruction"].numpy()
+    return {
+        "reconstruction": reconstruction * detector.scaler_.scale_ + detector.scaler_.mean_,
+        "squared_error": (scaled - reconstruction) ** 2,
+        "realism": 1.0 / (1.0 + np.exp(-logits[:, 0].astype(np.float64))),
+        "embedding": made["embedding"].numpy(),
+    }
+
+
+def _make_series(detector: ContrastiveGANDetector, num_timesteps: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
     shape = (num_timesteps, len(detector.feature_names_))
     values = np.cumsum(rng.normal(0, 0.2, shape), axis=0) + rng.normal(0, 0.5, shape)
     values[num_timesteps // 2 :] += 3.0  # a step
@@ -50,4 +74,12 @@ def _make_series(detector: ContrastiveGANDetector, num_timesteps: int) -> np.nda
     values = values * detector.scaler_.scale_ + detector.scaler_.mean_
     values[rng.random(shape) < 0.05] = np.nan
     values[:3, 0] = np.nan
+    return np.clip(values, -3e38, 3e38).astype(np.float32)
+
+
+def _make_quiet_series(detector: ContrastiveGANDetector, seed: int) -> np.ndarray:
+    size, scaler = detector.config.window_size, detector.scaler_
+    values = np.random.default_rng(seed).normal(0, 0.1, (2 * size, len(scaler.mean_)))
+    values = values * scaler.scale_ + scaler.mean_
+    values[:size] = np.nan
     return np.clip(values, -3e38, 3e38).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from tsad_keras.export.reference import make_reference
 from tsad_keras.export.tflite import TFLITE_FILE, convert_to_tflite
 from tsad_keras.export.warmup import WARMUP_FILE, write_warmup
 from tsad_keras.files import atomic_folder, write_arrays, write_json
-from tsad_keras.inference.exported import FORMAT_VERSION, METADATA_FILE
+from tsad_keras.inference.exported import FORMAT_VERSION, METADATA_FILE, is_version
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.version import __version__
 
@@ -69,15 +70,14 @@ def export_saved_model(
 
 def _fill(folder: Path, detector: ContrastiveGANDetector, model_name: str, tflite: bool) -> None:
     graph = ScoringGraph(detector)
-    module = tf.Module()
-    module.weights = graph.variables  # whatever a SavedModel's functions read, it must hold
     signatures = traced_signatures(graph)
     signatures["serving_default"] = signatures["score_windows"]
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    tf.saved_model.save(graph.module, str(folder), signatures=signatures)
     (folder / "assets").mkdir(exist_ok=True)
-    write_json(folder / METADATA_FILE, make_metadata(detector))
     reference = make_reference(detector)
     write_arrays(folder / REFERENCE_FILE, reference, {})
+    metadata = {**make_metadata(detector), "files_sha256": hash_files(folder)}
+    write_json(folder / METADATA_FILE, metadata)
     series = reference["series"]
     size = detector.config.window_size
     requests = {
@@ -112,6 +112,15 @@ def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
     }
 
 
+def hash_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file that scores depend on, by its path within a version folder."""
+    paths = [folder / "saved_model.pb", *(folder / "variables").glob("*"), folder / REFERENCE_FILE]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+    }
+
+
 def _check_float32(detector: ContrastiveGANDetector) -> None:
     """Refuses what float32 cannot hold; warns where it holds too few digits of the raw values."""
     mean, scale = detector.scaler_.mean_, detector.scaler_.scale_
@@ -136,5 +145,6 @@ def _check_float32(detector: ContrastiveGANDetector) -> None:
 
 def _next_version(folder: Path) -> int:
     """One more than the highest number in a folder, complete or not."""
-    names = [entry.name for entry in folder.iterdir()]
-    return 1 + max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0)
+    return 1 + max(
+        map(int, filter(is_version, (entry.name for entry in folder.iterdir()))), default=0
+    )

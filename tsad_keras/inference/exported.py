@@ -103,9 +103,14 @@ def load_export(directory: str | os.PathLike[str], version: int | None = None) -
     Raises:
         InputError: If there is no such export, or it is damaged.
     """
+    return ExportedDetector(find_version(directory, version))
+
+
+def find_version(directory: str | os.PathLike[str], version: int | None = None) -> Path:
+    """The version folder that `load_export` loads."""
     folder = Path(directory)
     if version is None and (folder / "saved_model.pb").is_file():
-        return ExportedDetector(folder)
+        return folder
     versions = list_versions(folder)
     if not versions:
         raise InputError(
@@ -117,8 +122,7 @@ def load_export(directory: str | os.PathLike[str], version: int | None = None) -
             f"{folder} has no version {version}, expected one of "
             f"{', '.join(map(str, versions[-20:]))}"
         )
-    chosen = versions[-1] if version is None else version
-    return ExportedDetector(folder / str(chosen))
+    return folder / str(versions[-1] if version is None else version)
 
 
 def list_versions(folder: Path) -> list[int]:
@@ -126,7 +130,12 @@ def list_versions(folder: Path) -> list[int]:
     if not folder.is_dir():
         return []
     names = [entry.name for entry in folder.iterdir() if (entry / "saved_model.pb").is_file()]
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    return sorted(int(name) for name in names if is_version(name))
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version number, as a server reads it and `export` writes it."""
+    return name.isascii() and name.isdecimal() and str(int(name)) == name and len(name) < 19
 
 
 def read_metadata(directory: Path) -> dict[str, Any]:
