@@ -1,18 +1,17 @@
 """Windows to points, combination, smoothing: against the definition, in pieces of any size."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 
 from tsad_keras.errors import InputError
 from tsad_keras.scoring import (
+    CausalPointScorer,
     PointScorer,
     combine_scores,
     iterate_points,
     score_points,
 )
-from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.windows import window_starts
 
 WINDOW = 12
@@ -108,43 +107,54 @@ def test_values_come_as_soon_as_they_are_final_and_buffers_stay_small():
     assert returned + len(scorer.finish()) == 2000
 
 
+def test_without_waiting_values_come_one_window_later_and_are_the_same():
+    series = make_scaled(163)
+    whole = naive_average(series, 5)
+    scorer = PointScorer(
+        position_dependent, window_size=WINDOW, stride=5, batch_size=4, wait_for_batch=False
+    )
+    parts = []
+    for seen, row in enumerate(series, start=1):
+        parts.append(scorer.update(row[None]))
+        assert sum(map(len, parts)) == max(0, seen - WINDOW)
+        other = PointScorer(
+            position_dependent, window_size=WINDOW, stride=5, batch_size=4, wait_for_batch=False
+        )
+        other.set_state(scorer.get_state())
+        scorer = other
+    joined = np.concatenate([part for part in [*parts, scorer.finish()] if len(part)])
+    np.testing.assert_allclose(joined, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("num_timesteps", [1, 5, 12, 40])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_causal_values_are_those_of_the_window_that_ends_there(num_timesteps, batch_size):
+    series = make_scaled(num_timesteps)
+    padded = np.concatenate([np.repeat(series[:1], WINDOW - 1, axis=0), series])
+    windows = np.float32([padded[row : row + WINDOW] for row in range(num_timesteps)])
+    expected = position_dependent(windows)[:, -1]
+    rng = np.random.default_rng(0)
+    for pieces in ([series], random_pieces(series, rng), np.split(series, num_timesteps)):
+        scorer = CausalPointScorer(position_dependent, window_size=WINDOW, batch_size=batch_size)
+        parts = list(iterate_points(scorer, pieces))
+        np.testing.assert_allclose(np.concatenate(parts), expected, rtol=1e-12)
+
+
+def test_causal_values_do_not_change_with_what_comes_later():
+    series = make_scaled(60)
+    changed = series.copy()
+    changed[40:] += 100
+    values = [
+        CausalPointScorer(position_dependent, window_size=WINDOW, batch_size=8).update(each)
+        for each in (series, changed)
+    ]
+    assert values[0][:40].tobytes() == values[1][:40].tobytes()
+
+
 def test_a_series_shorter_than_a_window_is_an_input_error():
     for pieces in ([make_scaled(11)], [make_scaled(5), make_scaled(6)], [np.zeros((0, 3))], []):
         with pytest.raises(InputError, match="expected at least window_size"):
             list(iterate_points(make_scorer(), pieces))
-
-
-@pytest.mark.parametrize("span", [2, 5, 40])
-def test_smoother_is_the_mean_of_three_scales_as_pandas_has_them(span):
-    values = np.random.default_rng(0).normal(size=(500, 3))
-    frame = pd.DataFrame(values)
-    scales = [frame.ewm(span=scale, adjust=False).mean() for scale in (1, span, 4 * span)]
-    expected = (sum(scales) / 3).to_numpy()
-    np.testing.assert_allclose(CausalSmoother(span).update(values), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_span_one_leaves_values_as_they_are():
-    values = np.random.default_rng(0).normal(size=(50, 3))
-    assert CausalSmoother(1).update(values).tobytes() == values.tobytes()
-
-
-@pytest.mark.parametrize("span", [1, 7])
-def test_smoother_in_pieces_equals_the_whole_bit_for_bit(span):
-    values, rng = np.random.default_rng(0).normal(size=(300, 3)), np.random.default_rng(1)
-    whole = CausalSmoother(span).update(values)
-    for _ in range(10):
-        smoother = CausalSmoother(span)
-        parts = [smoother.update(piece) for piece in random_pieces(values, rng)]
-        assert np.concatenate(parts).tobytes() == whole.tobytes()
-
-
-def test_smoother_is_causal():
-    values = np.random.default_rng(0).normal(size=(100, 2))
-    changed = values.copy()
-    changed[60:] += 100
-    before, after = (CausalSmoother(9).update(v) for v in (values, changed))
-    assert before[:60].tobytes() == after[:60].tobytes()
-    assert (before[60:] != after[60:]).all()
 
 
 @pytest.fixture

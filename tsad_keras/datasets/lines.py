@@ -134,7 +134,11 @@ class LineReader:
         return [_cell_number(name, cells[place]) for name, place in named], self._kept(time)
 
     def _cells(self, line: str) -> list[str]:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=self._delimiter))]
+        reader = csv.reader([line], delimiter=self._delimiter, skipinitialspace=True)
+        try:
+            return [cell.strip() for cell in next(reader)]
+        except csv.Error as error:
+            raise BrokenLine(f"no CSV ({error})") from error
 
     def _take_header(self, cells: list[str]) -> bool:
         """Fixes what each column is; False if the line is a row already."""
