@@ -69,6 +69,29 @@ def add_verify_export(parser: argparse.ArgumentParser) -> None:
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export-dir", required=True, help="folder of the exported versions")
+    parser.add_argument("--model-name", help="name in the paths (default: the folder's name)")
+    parser.add_argument("--host", default="127.0.0.1", help="address (%(default)s: only this host)")
+    parser.add_argument(
+        "--port", type=whole_number, default=8501, help="0 = any free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--token-file", help="clients must send its content as bearer token; or: $TSAD_TOKEN"
+    )
+    parser.add_argument("--threads", type=positive, help="of one operation (default: all cores)")
+    for flag, kind, default, text in (
+        ("--poll-seconds", number, 2.0, "between looks for a new version"),
+        ("--num-versions", positive, 1, "the latest so many versions answer"),
+        ("--max-body-mb", number, 32.0, "largest request"),
+        ("--max-rows", positive, 100_000, "time steps in a request"),
+        ("--max-batch-size", positive, 128, "windows in one pass of the model"),
+        ("--queue-size", positive, 512, "requests that may wait"),
+        ("--max-streams", positive, 1000, "streams that are kept"),
+        ("--stream-expiry", number, 3600.0, "seconds without rows until a stream is dropped"),
+    ):
+        letter = "N" if kind is positive else "X"
+        parser.add_argument(
+            flag, type=kind, default=default, metavar=letter, help=f"{text} (%(default)s)"
+        )
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
