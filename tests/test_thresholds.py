@@ -7,6 +7,7 @@ from scipy import stats
 from tsad_keras.errors import InputError
 from tsad_keras.thresholds import (
     choose_threshold,
+    normal_level,
     percentile_threshold,
     pot_threshold,
     sigma_threshold,
@@ -127,3 +128,8 @@ def test_one_score_is_enough_to_answer():
 def test_unknown_rule_is_an_input_error():
     with pytest.raises(InputError, match=r"threshold_method is 'best', expected one of percentile"):
         choose_threshold(np.arange(10.0), "best", 0.01)
+
+
+def test_the_normal_level_is_the_mean_below_the_threshold():
+    assert normal_level(np.array([1.0, 3.0, 5.0, 100.0]), 5.0) == 2.0
+    assert normal_level(np.array([5.0, 5.0]), 5.0) == 5.0

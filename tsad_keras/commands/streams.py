@@ -54,7 +54,14 @@ def stream(arguments: argparse.Namespace) -> None:
 def _make_stream(arguments: argparse.Namespace) -> Any:
     from tsad_keras.streaming import StreamingDetector
 
-    source = arguments.model_dir or arguments.export_dir
+    if arguments.model_dir:
+        from tsad_keras.detector import load_detector
+
+        source = load_detector(arguments.model_dir)
+    else:  # needs no Keras
+        from tsad_keras.inference.exported import load_export
+
+        source = load_export(arguments.export_dir)
     settings = {
         "causal": not arguments.delayed,
         "max_gap": arguments.max_gap,
