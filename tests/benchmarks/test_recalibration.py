@@ -1,0 +1,49 @@
+"""The recalibration script on a small series that drifts."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from tsad_keras.evaluation import precision_score, recall_score
+
+
+@pytest.fixture
+def script(load_script, make_series, tiny_config, monkeypatch):
+    module = load_script("recalibration")
+    test = make_series(400, seed=2)
+    test += np.linspace(0, 1.5, 400)[:, None]
+    labels = np.zeros(400, int)
+    labels[200:210] = 1
+    test[200:210] += 10
+    dataset = types.SimpleNamespace(train=make_series(), test=test, test_labels=labels)
+    monkeypatch.setattr(module, "load_dataset", lambda *_: dataset)
+    measure = module.measure
+    monkeypatch.setattr(module, "measure", lambda *words: measure(*words, **tiny_config))
+    return module
+
+
+def test_prints_both_tables_and_one_json_line(script, capsys):
+    words = ["--entities", "machine-0", "--spans", "0", "20", "--seeds", "2"]
+    assert script.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = json.loads(lines[-1])["rows"]
+    assert [(row["seed"], row["span"]) for row in rows] == [(0, 0), (0, 20), (1, 0), (1, 20)]
+    assert sum(line.startswith("| off |") for line in lines) == 1
+    fixed = np.mean([row["false_alarm_rate"] for row in rows if row["span"] == 0])
+    moving = np.mean([row["false_alarm_rate"] for row in rows if row["span"] == 20])
+    assert moving < fixed
+
+
+def test_judge_is_the_evaluation_of_the_alarms(script):
+    labels, alarms = np.array([0, 0, 1, 1, 0]), np.array([0, 1, 1, 0, 0])
+    judged = script.judge(labels, alarms)
+    assert judged["false_alarm_rate"] == pytest.approx(1 / 3)
+    assert judged["recall"] == recall_score(labels, alarms)
+    assert judged["precision"] == precision_score(labels, alarms)
+
+
+def test_bad_input_is_one_line(load_script, tmp_path, capsys):
+    assert load_script("recalibration").main(["--data-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
