@@ -39,9 +39,11 @@ class ScoringGraph:
         self.num_features = len(detector.feature_names_)
         self._networks = detector.networks_
         mean = detector.scaler_.mean_
+        scale = detector.scaler_.scale_
         self._mean_high = mean.astype(np.float32)
         self._mean_low = (mean - self._mean_high).astype(np.float32)
-        self._scale = detector.scaler_.scale_.astype(np.float32)
+        self._scaled_low = ((mean - self._mean_high) / scale).astype(np.float32)
+        self._scale = scale.astype(np.float32)
         self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
         networks = (self._networks.autoencoder, self._networks.discriminator)
         self.module = tf.Module()
@@ -153,7 +155,8 @@ class ScoringGraph:
         return self._filled_and_scaled(values)
 
     def _filled_and_scaled(self, values: tf.Tensor) -> tf.Tensor:
-        scaled = ((values - self._mean_high) - self._mean_low) / self._scale
+        # Not ((x - high) - low) / scale: the two constants would be added up by an optimiser.
+        scaled = (values - self._mean_high) / self._scale - self._scaled_low
         scaled = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
         return tf.clip_by_value(scaled, -self.config.clip, self.config.clip)
 

@@ -32,7 +32,7 @@ def forward_filled(values: tf.Tensor) -> tf.Tensor:
 
 
 def smoothed(values: tf.Tensor, span: int) -> tf.Tensor:
-    """`scoring.CausalSmoother` along axis 1.
+    """`smoothing.CausalSmoother` along axis 1.
 
     Time is cut into blocks. Within one a matrix product gives the means; what the blocks before it
     add is known from the means at their last steps, which are few.
