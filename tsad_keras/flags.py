@@ -77,13 +77,15 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", help="clients must send its content as bearer token; or: $TSAD_TOKEN"
     )
-    parser.add_argument("--threads", type=positive, help="of one operation (default: all cores)")
+    parser.add_argument(
+        "--threads", type=positive, help="of a pass; two run at a time (default: half the cores)"
+    )
     for flag, kind, default, text in (
         ("--poll-seconds", number, 2.0, "between looks for a new version"),
         ("--num-versions", positive, 1, "the latest so many versions answer"),
         ("--max-body-mb", number, 32.0, "largest request"),
         ("--max-rows", positive, 100_000, "time steps in a request"),
-        ("--max-batch-size", positive, 128, "windows in one pass of the model"),
+        ("--max-batch-size", positive, 64, "windows in one pass of the model"),
         ("--queue-size", positive, 512, "requests that may wait"),
         ("--max-streams", positive, 1000, "streams that are kept"),
         ("--stream-expiry", number, 3600.0, "seconds without rows until a stream is dropped"),

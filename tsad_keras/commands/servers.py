@@ -24,10 +24,9 @@ def serve(arguments: argparse.Namespace) -> None:
         )
     token = read_token(arguments.token_file)
     with quiet_start():
-        if arguments.threads:
-            import tensorflow as tf
+        import tensorflow as tf
 
-            tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+        tf.config.threading.set_intra_op_parallelism_threads(arguments.threads or _half_the_cores())
         from tsad_keras.serving import run
         from tsad_keras.serving.settings import ServingSettings
 
@@ -65,3 +64,10 @@ def read_token(path: str | None) -> str | None:
             f"{source} holds no token, expected one line of printable characters without spaces"
         )
     return token
+
+
+def _half_the_cores() -> int:
+    """Two passes run at a time; more threads would only wait for each other."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores // 2)

@@ -112,7 +112,9 @@ class Handlers:
         self.manager = manager
         self.metrics = metrics
         self.settings = settings
-        self.batcher = Batcher(settings.max_batch_size, settings.queue_size, metrics)
+        self.batcher = Batcher(
+            settings.max_batch_size, settings.queue_size, settings.model_threads, metrics
+        )
         self.streams = StreamRegistry(
             self.batcher,
             metrics,

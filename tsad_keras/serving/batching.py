@@ -1,8 +1,10 @@
 """Requests of all connections share passes of the model.
 
-One thread runs the model. While it is busy, requests queue; then all that wait for the same
+A few threads run the model. While they are busy, requests queue; then all that wait for the same
 version, signature and shape go through it together. Nobody ever waits for a batch to fill: alone, a
 request goes at once, and the more come, the larger the batches get.
+
+Two threads at least: while one has its turn in Python, between two passes, the other computes.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Job:
-    """Something for the model thread, and the future of its result."""
+    """Something for a model thread, and the future of its result."""
 
     __slots__ = ("abandoned", "future", "key", "loop", "size", "work")
 
@@ -40,23 +42,30 @@ class _Job:
 
 
 class Batcher:
-    """The queue in front of the model and the thread behind it.
+    """The queue in front of the model and the threads behind it.
 
     Args:
         max_batch_size: Windows in one pass.
         queue_size: Requests that may wait.
+        num_threads: Passes at a time.
         metrics: Where batches are counted.
     """
 
-    def __init__(self, max_batch_size: int, queue_size: int, metrics: Metrics) -> None:
+    def __init__(
+        self, max_batch_size: int, queue_size: int, num_threads: int, metrics: Metrics
+    ) -> None:
         self._max_batch_size = max_batch_size
         self._queue_size = queue_size
         self._metrics = metrics
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._serve, name="model", daemon=True)
-        self._thread.start()
+        self._closing = self._waking = False
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"model-{index}", daemon=True)
+            for index in range(num_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     # --- called by the event loop ----------------------------------------------------------------
 
@@ -86,11 +95,12 @@ class Batcher:
         return self._put(_Job(function, None, 1)).future
 
     def close(self) -> None:
-        """Ends the thread once the queue is empty."""
+        """Ends the threads once the queue is empty."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(timeout=10)
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     def _put(self, job: _Job) -> _Job:
         with self._changed:
@@ -103,10 +113,17 @@ class Batcher:
                 )
             self._jobs.append(job)
             self._metrics.queue_length.set(len(self._jobs))
-            self._changed.notify()
+        if not self._waking:  # idle threads wake when all requests that are here have been read
+            self._waking = True
+            job.loop.call_soon(self._wake)
         return job
 
-    # --- the model thread ------------------------------------------------------------------------
+    def _wake(self) -> None:
+        self._waking = False
+        with self._changed:
+            self._changed.notify(len(self._threads))
+
+    # --- the model threads -----------------------------------------------------------------------
 
     def _serve(self) -> None:
         while True:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,9 @@ from tsad_keras.serving.versions import VersionManager
 
 logger = logging.getLogger(__name__)
 
+# Python's default of 5 ms is what the model's threads would wait for their turn, several times a
+# pass, while the event loop reads requests.
+_SWITCH_SECONDS = 0.0005
 _KEEP_ALIVE_SECONDS = 75  # longer than clients and proxies wait, so that they close first
 
 
@@ -95,6 +100,10 @@ def serve(
         )
         url = f"http://{_address(listener)}/v1/models/{name}"
         server = Server(config, lambda: on_start(url))
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        # TensorFlow's million of objects stay anyway; looking through them takes 0.1 s and more.
+        gc.collect()
+        gc.freeze()
         try:
             asyncio.run(_run(server, listener))
         finally:

@@ -27,9 +27,10 @@ class ServingSettings:
     max_rows: int = 100_000  # time steps in all
     body_seconds: float = 60.0  # a body that takes longer to arrive is given up
     # Limits of all requests together
-    max_batch_size: int = 128  # windows in one pass of the model
+    max_batch_size: int = 64  # windows in one pass; more are not faster, and take memory
     queue_size: int = 512  # requests that wait; the next one is told so (503)
     max_waiting_bodies: int = 16  # memory for bodies being read, in units of max_body_mb
+    model_threads: int = 2  # passes at a time: one computes while the other has its turn in Python
     # Streams
     max_streams: int = 1000
     stream_expiry: float = 3600.0  # idle seconds

@@ -43,11 +43,10 @@ class Document:
     """
 
     def __init__(self, body: bytes, max_rows: int) -> None:
-        codes = np.frombuffer(body, np.uint8)
-        self._num_lists = int(np.count_nonzero(codes == ord("[")))
-        num_objects = int(np.count_nonzero(codes == ord("{")))
-        if self._num_lists + num_objects > 3 * max_rows + 100:  # before memory is taken for them
-            raise too_many_rows(f"{self._num_lists + num_objects} lists", max_rows)
+        self._num_lists = _count(body, "[")
+        num_lists = self._num_lists + _count(body, "{")
+        if num_lists > 3 * max_rows + 100:  # before memory is taken for them
+            raise too_many_rows(f"{num_lists} lists", max_rows)
         self._num_read = 0
         self._has_missing = False
         parsed = self._parse(body)
@@ -154,6 +153,11 @@ def parse_slowly(body: bytes) -> Any:
     raise bad_request(message)
 
 
+def _count(body: bytes, character: str) -> int:
+    """`bytes.count`, several times as fast."""
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))
+
+
 def too_many_rows(what: str, max_rows: int) -> RequestError:
     return RequestError(
         413, f"{what} came, expected at most {max_rows} time steps in a request; send fewer at once"
@@ -176,16 +180,20 @@ def _flat_buffer(value: Any) -> tuple[np.ndarray | None, tuple[int, ...], int]:
     """
     if simdjson is None or not isinstance(value, simdjson.Array):
         return None, (), 0
-    shape, lists = [len(value)], [value]
-    while len(lists[0]) and isinstance(lists[0][0], simdjson.Array):
-        try:
+    shape, lists, first = [len(value)], [value], value
+    while len(first) and isinstance(first[0], simdjson.Array):
+        if len(shape) > 1:
             lists = [item for outer in lists for item in outer]
-            sizes = set(map(len, lists))
+        sizes: set[int] = set()
+        try:
+            for outer in lists:
+                sizes.update(map(len, outer))
         except TypeError:  # a number among lists
             return None, (), 0
         if len(sizes) != 1 or len(shape) == 3:
             return None, (), 0
         shape.append(sizes.pop())
+        first = first[0]
     try:
         flat = np.frombuffer(value.as_buffer(of_type="d"))
     except (TypeError, ValueError, RuntimeError):
