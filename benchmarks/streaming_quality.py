@@ -1,13 +1,16 @@
-"""What the re-calibration of the stream's threshold does on SMD machines.
+"""What causal scores cost on SMD machines, and what re-calibrating their threshold does.
 
-    python benchmarks/recalibration.py --data-dir data
+    python benchmarks/streaming_quality.py --data-dir data
         [--entities machine-1-6 ...] [--spans 0 200 1000 5000] [--seeds 3]
 
-Trains the default detector on each machine, streams its test part (causal scores) with each span
-(0 = off, the threshold of training stays), and prints, as means over machines and seeds, the share
-of normal rows that are alarms (expected: `false_alarm_rate`), recall, precision and F1 of the
-alarmed rows, and by machine the false-alarm rates. Labels only judge. The last line is one JSON
-object with all of it.
+Trains the default detector on each machine and prints, as means over machines and seeds:
+
+- VUS-PR and average precision of the scores with and without what came later (`causal`);
+- of the streamed test part, with each span of the re-calibration (0 = off, the threshold of
+  training stays), the share of normal rows that are alarms (expected: `false_alarm_rate`), recall,
+  precision and F1 of the alarmed rows; and by machine the false-alarm rates and F1.
+
+Labels only judge. The last line is one JSON object with all of it.
 """
 
 from __future__ import annotations
@@ -22,28 +25,36 @@ import numpy as np
 
 from tsad_keras import ContrastiveGANDetector, StreamingDetector, load_dataset
 from tsad_keras.errors import InputError
-from tsad_keras.evaluation import f1_score, precision_score, recall_score
+from tsad_keras.evaluation import (
+    average_precision_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    vus_pr_score,
+)
 
 ENTITIES = ("machine-1-6", "machine-1-7", "machine-2-1", "machine-2-2")
 SPANS = (0, 200, 1000, 5000)
+METRICS = {"vus_pr": vus_pr_score, "average_precision": average_precision_score}
 COLUMNS = ("false_alarm_rate", "recall", "precision", "f1_score")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table; returns the exit code, 2 for bad input."""
-    parser = argparse.ArgumentParser(description="re-calibration of the threshold on SMD")
+    parser = argparse.ArgumentParser(description="causal scores and re-calibration on SMD")
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--entities", nargs="+", default=ENTITIES)
     parser.add_argument("--spans", nargs="+", type=int, default=SPANS)
     parser.add_argument("--seeds", type=int, default=3)
     parsed = parser.parse_args(arguments)
     try:
-        rows = measure(parsed.data_dir, parsed.entities, parsed.spans, parsed.seeds)
+        ranked, rows = measure(parsed.data_dir, parsed.entities, parsed.spans, parsed.seeds)
     except InputError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
+    print_ranked(ranked)
     print_table(rows, parsed.entities, parsed.spans)
-    print(json.dumps({"rows": rows}))
+    print(json.dumps({"ranked": ranked, "rows": rows}))
     return 0
 
 
@@ -53,8 +64,8 @@ def measure(
     spans: Sequence[int],
     seeds: int,
     **config: Any,
-) -> list[dict[str, Any]]:
-    """One dict for each machine, seed and span.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One dict for each machine, seed and kind of scores, and one for each machine, seed and span.
 
     Args:
         data_dir: Folder of the datasets.
@@ -63,12 +74,16 @@ def measure(
         seeds: Models a machine, seeds 0, 1 ...
         **config: Settings of the detector other than the defaults.
     """
-    rows = []
+    ranked, rows = [], []
     for entity in entities:
         dataset = load_dataset("smd", entity, data_dir)
         for seed in range(seeds):
             detector = ContrastiveGANDetector(**config, seed=seed)
             detector.fit(dataset.train, verbose=False)
+            for causal in (False, True):
+                scores = detector.decision_function(dataset.test, causal=causal)
+                metrics = {name: METRICS[name](dataset.test_labels, scores) for name in METRICS}
+                ranked.append({"entity": entity, "seed": seed, "causal": causal} | metrics)
             for span in spans:
                 stream = StreamingDetector(detector, recalibration_span=span)
                 alarms = stream.update(dataset.test).alarms
@@ -76,7 +91,7 @@ def measure(
                     {"entity": entity, "seed": seed, "span": span}
                     | judge(dataset.test_labels, alarms)
                 )
-    return rows
+    return ranked, rows
 
 
 def judge(labels: np.ndarray, alarms: np.ndarray) -> dict[str, float]:
@@ -87,6 +102,22 @@ def judge(labels: np.ndarray, alarms: np.ndarray) -> dict[str, float]:
         "precision": precision_score(labels, alarms),
         "f1_score": f1_score(labels, alarms),
     }
+
+
+def print_ranked(ranked: list[dict[str, Any]]) -> None:
+    """Prints means over machines, with the standard deviation over seeds."""
+    print("| scores | " + " | ".join(METRICS) + " |")
+    for causal in (False, True):
+        cells = []
+        for name in METRICS:
+            by_seed: dict[int, list[float]] = {}
+            for row in ranked:
+                if row["causal"] == causal:
+                    by_seed.setdefault(row["seed"], []).append(row[name])
+            means = [np.mean(values) for values in by_seed.values()]
+            cells.append(f"{np.mean(means):.3f} +- {np.std(means):.3f}")
+        print(f"| {'causal' if causal else 'centred'} | " + " | ".join(cells) + " |")
+    print()
 
 
 def print_table(rows: list[dict[str, Any]], entities: Sequence[str], spans: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The recalibration script on a small series that drifts."""
+"""The script on causal scores and re-calibration on a small series that drifts."""
 
 import json
 import types
@@ -11,7 +11,7 @@ from tsad_keras.evaluation import precision_score, recall_score
 
 @pytest.fixture
 def script(load_script, make_series, tiny_config, monkeypatch):
-    module = load_script("recalibration")
+    module = load_script("streaming_quality")
     test = make_series(400, seed=2)
     test += np.linspace(0, 1.5, 400)[:, None]
     labels = np.zeros(400, int)
@@ -28,7 +28,15 @@ def test_prints_both_tables_and_one_json_line(script, capsys):
     words = ["--entities", "machine-0", "--spans", "0", "20", "--seeds", "2"]
     assert script.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = json.loads(lines[-1])["rows"]
+    results = json.loads(lines[-1])
+    rows = results["rows"]
+    assert [(row["seed"], row["causal"]) for row in results["ranked"]] == [
+        (0, False),
+        (0, True),
+        (1, False),
+        (1, True),
+    ]
+    assert all(0 <= row["vus_pr"] <= 1 for row in results["ranked"])
     assert [(row["seed"], row["span"]) for row in rows] == [(0, 0), (0, 20), (1, 0), (1, 20)]
     assert sum(line.startswith("| off |") for line in lines) == 1
     fixed = np.mean([row["false_alarm_rate"] for row in rows if row["span"] == 0])
@@ -45,5 +53,5 @@ def test_judge_is_the_evaluation_of_the_alarms(script):
 
 
 def test_bad_input_is_one_line(load_script, tmp_path, capsys):
-    assert load_script("recalibration").main(["--data-dir", str(tmp_path)]) == 2
+    assert load_script("streaming_quality").main(["--data-dir", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
