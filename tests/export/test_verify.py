@@ -10,6 +10,7 @@ from tsad_keras.cli import EXIT_BAD_INPUT, main
 from tsad_keras.errors import InputError
 from tsad_keras.export import verify
 from tsad_keras.export.requests import SIGNATURES
+from tsad_keras.export.running import run_worker
 from tsad_keras.export.tflite import TFLITE_FILE
 from tsad_keras.export.verify import CheckResult, verify_export
 from tsad_keras.export.warmup import WARMUP_FILE, read_warmup, write_warmup
@@ -176,7 +177,7 @@ def test_an_export_that_does_not_load_is_found(copy, monkeypatch):
 
 def test_a_process_that_fails_is_told_by_its_last_line(tmp_path):
     with pytest.raises(InputError, match="the process failed: .*SavedModel file does not exist"):
-        verify.run_worker("session", tmp_path, {}, [])
+        run_worker("session", tmp_path, {}, [])
 
 
 def test_damaged_warm_ups_are_found(copy):

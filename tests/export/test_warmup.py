@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tsad_keras.export.requests import SIGNATURES
-from tsad_keras.export.verify import _signatures
+from tsad_keras.export.running import read_signatures
 from tsad_keras.export.warmup import WARMUP_FILE, read_warmup, write_warmup
 from tsad_keras.export.worker import answer_in_session
 
@@ -62,7 +62,7 @@ def test_a_request_over_the_wire_and_its_answer(exported, tiny_detector, make_va
     received = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     name = received.model_spec.signature_name
     values = tf.make_ndarray(received.inputs["series"])
-    header = [{"signature": name, "tensor": _signatures(exported)[name].inputs["series"].name}]
+    header = [{"signature": name, "tensor": read_signatures(exported)[name].inputs["series"].name}]
     outputs, outcomes = answer_in_session(str(exported), {"0": values}, header)
     assert [outcome["code"] for outcome in outcomes] == [0]
     response = predict_pb2.PredictResponse()

@@ -58,13 +58,14 @@ def convert_to_tflite(graph: ScoringGraph, reference: dict[str, np.ndarray]) -> 
 
 def run_tflite(content: bytes, window: np.ndarray) -> dict[str, np.ndarray]:
     """Runs a TFLite file on one window `(window_size, num_features)`; named outputs, no batch."""
+    resolvers = tf.lite.experimental.OpResolverType
     with warnings.catch_warnings():
         # TensorFlow announces that its interpreter moves to a package of its own.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         interpreter = tf.lite.Interpreter(
             model_content=content,
             # The default delegate only adds a note on standard error and other rounding.
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_op_resolver_type=resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
     runner = interpreter.get_signature_runner()
     return {name: value[0] for name, value in runner(windows=window[None]).items()}

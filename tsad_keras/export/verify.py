@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import tsad_keras
 from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.errors import InputError
 from tsad_keras.export.reference import make_reference
@@ -27,13 +23,12 @@ from tsad_keras.export.requests import (
     difference,
     reference_requests,
 )
+from tsad_keras.export.running import read_signatures, run_worker, shape_of
 from tsad_keras.export.tflite import TFLITE_FILE, tflite_difference
 from tsad_keras.export.warmup import WARMUP_FILE, read_warmup
 from tsad_keras.export.writer import REFERENCE_FILE, hash_files
-from tsad_keras.files import read_arrays, write_arrays
+from tsad_keras.files import read_arrays
 from tsad_keras.inference.exported import find_version, read_metadata
-
-_TIMEOUT = 600  # seconds for one process; a minute would do on a slow machine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +137,14 @@ class _Verification:
 
     def signatures(self) -> str:
         size, width = self._metadata["window_size"], self._metadata["num_features"]
-        found = _signatures(self.folder)
+        found = read_signatures(self.folder)
         for name, (argument, rank, outputs) in SIGNATURES.items():
             _demand(name in found, f"there is no signature {name}")
             signature = found[name]
             _demand(
                 list(signature.inputs) == [argument], f"{name} has inputs other than {argument}"
             )
-            shape = _shape(signature.inputs[argument])
+            shape = shape_of(signature.inputs[argument])
             lengths = [size] if argument == "windows" else [-1]
             _demand(shape == [-1, *lengths, width][3 - rank :], f"{name} takes {shape}")
             _demand(sorted(signature.outputs) == sorted(outputs), f"{name} has other outputs")
@@ -157,7 +152,7 @@ class _Verification:
                 info = signature.outputs[output]
                 dtype = tf.bool if output == "is_anomaly" else tf.float32
                 _demand(info.dtype == dtype.as_datatype_enum, f"{name}: {output} has another type")
-                shape = _shape(info)
+                shape = shape_of(info)
                 right = len(shape) == output_rank and shape[0] == -1
                 _demand(right, f"{name}: {output} has shape {shape}, expected {output_rank} dims")
         return f"{', '.join(SIGNATURES)}: names, types and shapes, no scalar output"
@@ -186,7 +181,7 @@ class _Verification:
         size, width = self._metadata["window_size"], self._metadata["num_features"]
         self._requests["bad"] = bad_requests(size, width)
         self._requests["warm-up"] = self._warmup_requests()
-        found = _signatures(self.folder)
+        found = read_signatures(self.folder)
         header, arrays = [], {}
         for request in (item for items in self._requests.values() for item in items):
             tensor = found[request.signature].inputs[SIGNATURES[request.signature][0]].name
@@ -293,57 +288,6 @@ class _Verification:
         off = tflite_difference(content, self._reference)
         _demand(off <= TOLERANCE, f"its scores are {off:.2g} off")
         return f"difference {off:.1e}"
-
-
-def run_worker(
-    mode: str, folder: Path, arrays: dict[str, np.ndarray], header: Any
-) -> tuple[dict[str, np.ndarray], Any]:
-    """Runs `export.worker` in a process of its own and returns what it wrote.
-
-    Args:
-        mode: One of its modes.
-        folder: A version folder.
-        arrays: Its input.
-        header: Likewise.
-
-    Raises:
-        InputError: If it fails; the message ends with the last line of its standard error.
-    """
-    root = str(Path(tsad_keras.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with tempfile.TemporaryDirectory() as name:
-        source, target = Path(name) / "in.npz", Path(name) / "out.npz"
-        write_arrays(source, arrays, header)
-        command = [sys.executable, "-m", "tsad_keras.export.worker", mode]
-        done = subprocess.run(
-            [*command, str(folder.absolute()), str(source), str(target)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise InputError(f"the process failed: {lines[-1]}")
-        return read_arrays(target)
-
-
-def _signatures(folder: Path) -> Any:
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    content = (folder / "saved_model.pb").read_bytes()
-    saved_model = saved_model_pb2.SavedModel.FromString(content)
-    for meta_graph in saved_model.meta_graphs:
-        if "serve" in meta_graph.meta_info_def.tags:
-            return meta_graph.signature_def
-    raise _CheckError("saved_model.pb has no graph tagged 'serve'")
-
-
-def _shape(info: Any) -> list[int]:
-    return [] if info.tensor_shape.unknown_rank else [dim.size for dim in info.tensor_shape.dim]
 
 
 def _demand(condition: bool, message: str) -> None:
