@@ -148,7 +148,7 @@ class Handlers:
 
     async def predict(self, request: Request) -> Response:
         model = self._model(request)
-        body = await self._bodies.read(request)
+        body = await self._read(request)
         asked = read_predict(body, model.signatures, self.settings.max_rows)
         del body
         job = self.batcher.predict(model, asked.signature.name, asked.values)
@@ -191,7 +191,7 @@ class Handlers:
     async def append(self, request: Request) -> Response:
         model = self._model(request)
         check_stream_id(request.path_params["stream"])
-        body = await self._bodies.read(request)
+        body = await self._read(request)
         rows, timestamps = read_append(body, model, self.settings.max_rows)
         result = await self.streams.append(request.path_params["stream"], model, rows, timestamps)
         self.metrics.rows.labels("append").inc(len(rows))
@@ -226,6 +226,11 @@ class Handlers:
     def _model(self, request: Request) -> Any:
         parameters = request.path_params
         return self.manager.get(parameters["name"], parameters.get("version"))
+
+    async def _read(self, request: Request) -> bytes:
+        body = await self._bodies.read(request)
+        self.metrics.bodies.inc()
+        return body
 
     async def _result(self, request: Request, job: Any) -> dict[str, Any]:
         """Waits for a job; if its client leaves before it is taken, it is never run."""

@@ -32,6 +32,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.bodies = Counter("tsad_bodies", "Requests read to their end", registry=registry)
         self.batch_requests = Histogram(
             "tsad_batch_requests", "Requests that shared a pass", buckets=_SIZES, registry=registry
         )

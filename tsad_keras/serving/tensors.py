@@ -109,6 +109,8 @@ class Document:
         if len(kinds) > 1:
             raise bad_request(f"{name} holds numbers and texts, expected one kind")
         self.count_list()
+        if self._has_missing:
+            return [math.nan if item == _MISSING else item for item in items]
         return items
 
     def count_list(self) -> None:
@@ -260,9 +262,12 @@ def _number(value: Any, place: str) -> float:
 
 
 def describe(value: Any) -> str:
+    """A parsed value in a few words, for messages."""
     if is_list(value):
         return "a list"
     if is_object(value):
         return "an object"
     name = _TYPE_NAMES.get(type(value), "a number")
+    if isinstance(value, str):
+        value = value.replace(_STAND_IN.decode(), "NaN")
     return f"{name} ({shorten(json.dumps(value), 40)})" if isinstance(value, (str, float)) else name
