@@ -18,8 +18,9 @@ from tsad_keras.serving.batching import Batcher
 from tsad_keras.serving.body import BodyReader
 from tsad_keras.serving.gate import Gate
 from tsad_keras.serving.metrics import Metrics
+from tsad_keras.serving.npy import MEDIA_TYPE
 from tsad_keras.serving.settings import ServingSettings
-from tsad_keras.serving.signatures import answer, read_predict
+from tsad_keras.serving.signatures import DEFAULT_SIGNATURE, answer, read_array, read_predict
 from tsad_keras.serving.streams import StreamRegistry, check_stream_id, read_append
 from tsad_keras.serving.versions import VersionManager
 
@@ -126,8 +127,10 @@ class Handlers:
     def routes(self) -> list[tuple[str, str, Callable[[Request], Awaitable[Response]]]]:
         """Path, method and handler of each route."""
         stream = _MODEL + "/streams/{stream}"
-        routes = [
-            (_MODEL + "/streams/{stream}:append", "POST", self.append),
+        routes = [  # they are tried in this order
+            (_MODEL + ":predict", "POST", self.predict),
+            (_VERSION + ":predict", "POST", self.predict),
+            (stream + ":append", "POST", self.append),
             (stream, "GET", self.stream_status),
             (stream, "DELETE", self.delete_stream),
             ("/healthz", "GET", self.health),
@@ -135,7 +138,6 @@ class Handlers:
         ]
         for base in (_MODEL, _VERSION):
             routes += [
-                (base + ":predict", "POST", self.predict),
                 (base + ":classify", "POST", self.only_predict),
                 (base + ":regress", "POST", self.only_predict),
                 (base, "GET", self.status),
@@ -149,7 +151,11 @@ class Handlers:
     async def predict(self, request: Request) -> Response:
         model = self._model(request)
         body = await self._read(request)
-        asked = read_predict(body, model.signatures, self.settings.max_rows)
+        if request.headers.get("content-type") == MEDIA_TYPE:
+            name = request.query_params.get("signature_name", DEFAULT_SIGNATURE)
+            asked = read_array(body, name, model.signatures, self.settings.max_rows)
+        else:
+            asked = read_predict(body, model.signatures, self.settings.max_rows)
         del body
         job = self.batcher.predict(model, asked.signature.name, asked.values)
         outputs = await self._result(request, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import threading
 import time
@@ -45,6 +46,8 @@ class ServingClient:
         version: Which version; default the latest.
         token: Sent as bearer token; default none.
         timeout: Seconds for connecting and for each read.
+        binary: Whether to send float32 in NumPy's format, which this project's server reads several
+            times as fast as JSON and TensorFlow Serving does not know.
 
     Raises:
         ValueError: If the URL is not one of http or https.
@@ -63,6 +66,7 @@ class ServingClient:
         version: int | None = None,
         token: str | None = None,
         timeout: float = 60.0,
+        binary: bool = False,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -78,6 +82,7 @@ class ServingClient:
         self._headers = {"Content-Type": "application/json"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        self._binary = binary
         self._lock = threading.Lock()
         self._last_used = 0.0
 
@@ -104,9 +109,13 @@ class ServingClient:
         Raises:
             ServingError: If the server refuses or does not answer.
         """
-        array = np.asarray(values, np.float64)
-        body = {"signature_name": signature_name, "inputs": array.tolist()}
-        outputs = self._ask("POST", self.path(":predict"), body)["outputs"]
+        if self._binary:
+            path = self.path(f":predict?signature_name={quote(signature_name, safe='')}")
+            outputs = self._ask("POST", path, to_npy(np.asarray(values)))["outputs"]
+        else:
+            array = np.asarray(values, np.float64)
+            body = {"signature_name": signature_name, "inputs": array.tolist()}
+            outputs = self._ask("POST", self.path(":predict"), body)["outputs"]
         return {name: _as_array(value) for name, value in outputs.items()}
 
     def score_windows(self, windows: Values) -> dict[str, np.ndarray]:
@@ -212,9 +221,14 @@ class ServingClient:
         return f"{self._prefix}{self._model}/streams/{quote(stream_id, safe='')}"
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        headers = dict(self._headers)
+        data = body
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "application/x-npy"
+        elif body is not None:
+            data = json.dumps(body).encode()
         with self._lock:
-            status, reason, text = self._exchange(method, path, data)
+            status, reason, text = self._exchange(method, path, data, headers)
         try:
             answer = json.loads(text)
         except ValueError:
@@ -225,12 +239,14 @@ class ServingClient:
             raise ServingError(status, str(message))
         return answer
 
-    def _exchange(self, method: str, path: str, data: bytes | None) -> tuple[int, str, bytes]:
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, str, bytes]:
         """Sends once: rows that were appended twice would be two rows."""
         if time.monotonic() - self._last_used > _IDLE_SECONDS:
             self._connection.close()
         try:
-            self._connection.request(method, path, body=data, headers=self._headers)
+            self._connection.request(method, path, body=data, headers=headers)
             response = self._connection.getresponse()
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -239,6 +255,13 @@ class ServingClient:
             raise ServingError(0, f"no answer from {self._address}: {reason}") from error
         self._last_used = time.monotonic()
         return response.status, response.reason, text
+
+
+def to_npy(values: np.ndarray) -> bytes:
+    """The bytes of a `.npy` file with float32, in C order."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(values, np.float32), allow_pickle=False)
+    return file.getvalue()
 
 
 def _as_array(value: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tsad_keras.serving.answers import bad_request, shorten
+from tsad_keras.serving.npy import from_npy
 from tsad_keras.serving.tensors import Document, describe, is_list, is_object, too_many_rows
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -138,12 +139,36 @@ def read_predict(body: bytes, signatures: dict[str, Signature], max_rows: int) -
     return PredictRequest(signature, values, by_row)
 
 
+def read_array(
+    body: bytes, name: str, signatures: dict[str, Signature], max_rows: int
+) -> PredictRequest:
+    """Reads a body in NumPy's format, which is answered as `inputs` are.
+
+    Args:
+        body: As it came.
+        name: Of the signature.
+        signatures: Those of the model, by name.
+        max_rows: Time steps that a request may hold.
+
+    Raises:
+        RequestError: 400 or 413, with what is wrong and where.
+    """
+    signature = _find(name, signatures)
+    values = from_npy(body)
+    signature.check(values, "the array", max_rows)
+    return PredictRequest(signature, values, by_row=False)
+
+
 def _signature(members: Any, signatures: dict[str, Signature]) -> Signature:
     name = members.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(name, str):
         raise bad_request(
             f"'signature_name' is {describe(name)}; 'signature_name' key must be a string value"
         )
+    return _find(name, signatures)
+
+
+def _find(name: str, signatures: dict[str, Signature]) -> Signature:
     name = name or DEFAULT_SIGNATURE
     if name not in signatures:
         raise bad_request(f'Serving signature name: "{shorten(name)}" not found in signature def')

@@ -44,9 +44,8 @@ class Document:
 
     def __init__(self, body: bytes, max_rows: int) -> None:
         self._num_lists = _count(body, "[")
-        num_lists = self._num_lists + _count(body, "{")
-        if num_lists > 3 * max_rows + 100:  # before memory is taken for them
-            raise too_many_rows(f"{num_lists} lists", max_rows)
+        self._max_rows = max_rows
+        self._check_number(self._num_lists)
         self._num_read = 0
         self._has_missing = False
         parsed = self._parse(body)
@@ -67,7 +66,13 @@ class Document:
                     return parsed
                 except (ValueError, RuntimeError, UnicodeDecodeError):
                     pass
+        self._check_number(self._num_lists + _count(body, "{"))
         return parse_slowly(body)
+
+    def _check_number(self, num_lists: int) -> None:
+        """Refuses what cannot be rows any more, before memory is taken for it."""
+        if num_lists > 3 * self._max_rows + 100:
+            raise too_many_rows(f"{num_lists} lists", self._max_rows)
 
     def array(self, value: Any, name: str, dtype: type = np.float32) -> np.ndarray:
         """Converts a nested list of numbers.
