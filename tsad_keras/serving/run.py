@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -19,7 +18,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.serving.app import create_app
 from tsad_keras.serving.metrics import Metrics
 from tsad_keras.serving.settings import ServingSettings
-from tsad_keras.serving.versions import VersionManager
+from tsad_keras.serving.versions import VersionManager, tidy_memory
 
 logger = logging.getLogger(__name__)
 
@@ -101,9 +100,7 @@ def serve(
         url = f"http://{_address(listener)}/v1/models/{name}"
         server = Server(config, lambda: on_start(url))
         sys.setswitchinterval(_SWITCH_SECONDS)
-        # TensorFlow's million of objects stay anyway; looking through them takes 0.1 s and more.
-        gc.collect()
-        gc.freeze()
+        tidy_memory()
         try:
             asyncio.run(_run(server, listener))
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 import threading
@@ -66,6 +67,7 @@ class VersionManager:
         self._models: dict[int, LoadedModel] = {}
         self._seen: dict[int, Fingerprint] = {}  # of the latest attempt to load
         self._states: dict[int, _State] = {}
+        self._is_untidy = False  # whether a model was dropped since memory was last tidied
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -151,6 +153,9 @@ class VersionManager:
     def _follow(self) -> None:
         while not self._stop.wait(self._poll_seconds):
             try:
+                if self._is_untidy:  # a look later: nobody is under way with the old model
+                    self._is_untidy = False
+                    tidy_memory()
                 self.poll()
             except Exception as error:  # the server goes on with what it has
                 logger.warning("%s cannot be looked at: %s", self._export_dir, error)
@@ -188,6 +193,7 @@ class VersionManager:
         before, self._models = self._models, wanted
         for model in before.values():
             model.is_retired = wanted.get(model.version) is not model
+            self._is_untidy |= model.is_retired
         for version in dropped:
             self._seen.pop(version, None)
             self._states[version] = _State("END")
@@ -197,6 +203,17 @@ class VersionManager:
             del self._states[version]
             self._seen.pop(version, None)
         self._metrics.show_versions(self.versions)
+
+
+def tidy_memory() -> None:
+    """Frees unreachable objects, then takes the others out of the collector's sight.
+
+    TensorFlow has a million of them. To look through them for garbage takes 0.1 s and more, in
+    which nobody is answered, and they stay anyway.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _fingerprint(folder: Path) -> Fingerprint:
