@@ -14,7 +14,7 @@ from tsad_keras.baselines import (
 )
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
-from tsad_keras.scoring import CausalSmoother
+from tsad_keras.smoothing import CausalSmoother
 
 ALL = [RandomBaseline, AlwaysAlarmBaseline, L2NormBaseline, PCAErrorBaseline]
 LEARNT = [L2NormBaseline, PCAErrorBaseline]

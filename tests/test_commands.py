@@ -360,7 +360,7 @@ def test_two_trainings_cannot_share_a_folder(folder, work, capsys):
 
 
 def test_an_interrupted_score_leaves_nothing(folder, work, monkeypatch, capsys):
-    def stop(self, pieces):
+    def stop(self, pieces, **_):
         yield next(iter(pieces))
         raise KeyboardInterrupt
 
