@@ -87,10 +87,14 @@ def create_app(
     app.state.handlers = handlers
     for path, method, handler in handlers.routes():
         app.add_route(path, handler, methods=[method])
-    app.add_exception_handler(RequestError, lambda _, error: error.response())
+    app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(HTTPException, _unknown_path)
     app.add_middleware(Gate, metrics=metrics, token=token)
     return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return error.response()
 
 
 async def _unknown_path(request: Request, _: Exception) -> Response:

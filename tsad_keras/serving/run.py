@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from tsad_keras.errors import InputError
 from tsad_keras.serving.app import create_app
@@ -71,12 +72,7 @@ def serve(
     Raises:
         InputError: If there is no version to serve, or the address cannot be had.
     """
-    name = model_name or export_dir.absolute().name
-    if not name or "/" in name or ":" in name:
-        raise InputError(
-            f"the model would be called {name!r}, expected a name without / and : in it; pass "
-            "--model-name"
-        )
+    name = checked_name(model_name or export_dir.absolute().name)
     with bound_socket(settings.host, settings.port) as listener:
         metrics = Metrics()
         manager = VersionManager(
@@ -87,17 +83,8 @@ def serve(
             metrics=metrics,
         )
         manager.start()
-        app = create_app(manager, metrics, settings, token)
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
-        )
         url = f"http://{_address(listener)}/v1/models/{name}"
+        config = _uvicorn_config(create_app(manager, metrics, settings, token), settings)
         server = Server(config, lambda: on_start(url))
         sys.setswitchinterval(_SWITCH_SECONDS)
         tidy_memory()
@@ -105,6 +92,32 @@ def serve(
             asyncio.run(_run(server, listener))
         finally:
             manager.stop()
+
+
+def checked_name(name: str) -> str:
+    """Returns a model's name.
+
+    Raises:
+        InputError: If it cannot stand in a path.
+    """
+    if not name or "/" in name or ":" in name:
+        raise InputError(
+            f"the model would be called {name!r}, expected a name without / and : in it; pass "
+            "--model-name"
+        )
+    return name
+
+
+def _uvicorn_config(app: FastAPI, settings: ServingSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
+    )
 
 
 async def _run(server: Server, listener: socket.socket) -> None:

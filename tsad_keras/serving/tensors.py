@@ -275,4 +275,6 @@ def describe(value: Any) -> str:
     name = _TYPE_NAMES.get(type(value), "a number")
     if isinstance(value, str):
         value = value.replace(_STAND_IN.decode(), "NaN")
+    elif value == _MISSING:
+        value = math.nan
     return f"{name} ({shorten(json.dumps(value), 40)})" if isinstance(value, (str, float)) else name
