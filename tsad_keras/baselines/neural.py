@@ -23,8 +23,9 @@ class NeuralBaseline(ErrorBaseline):
     """A network trained with Adam on the mean squared error of windows.
 
     Training stops when the error on the validation tails has not fallen for some epochs, and the
-    weights of the best epoch stay. The network is trained once: the final scores, like the
-    detector's, come from a model that did not learn from the validation tails.
+    weights of the best epoch stay. By default a network sees about as many windows as the default
+    detector does (400 steps of 32 windows in two views). It is trained once: the final scores, like
+    the detector's, come from a model that did not learn from the validation tails.
 
     Args:
         seed: Of the weights and of the windows drawn.
@@ -53,7 +54,7 @@ class NeuralBaseline(ErrorBaseline):
         score_stride: int = 50,
         epochs: int = 20,
         steps_per_epoch: int = 50,
-        batch_size: int = 64,
+        batch_size: int = 32,
         learning_rate: float = 1e-3,
         patience: int = 4,
         score_batch_size: int = 64,

@@ -69,7 +69,7 @@ class IsolationForestBaseline(Baseline):
     def _learn(self, train: list[np.ndarray], validation: list[np.ndarray]) -> None:
         from sklearn.ensemble import IsolationForest
 
-        forest = IsolationForest(self.num_trees, random_state=self.seed)
+        forest = IsolationForest(n_estimators=self.num_trees, random_state=self.seed)
         self.forest_ = forest.fit(np.concatenate(train))
 
     def _outputs(self, scaled: np.ndarray) -> np.ndarray:

@@ -1,0 +1,314 @@
+"""`benchmark.md`: what the rows of a benchmark say, floors first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pandas as pd
+
+from tsad_keras.reporting.comparison import (
+    LEAST_ENTITIES,
+    MAIN,
+    Ranks,
+    best_posts,
+    critical_difference,
+    entity_table,
+    mean_rows,
+    rank,
+    same_post,
+    wilcoxon_holm,
+    with_posts,
+)
+from tsad_keras.reporting.explanations import METRIC_MEANINGS
+from tsad_keras.reporting.tables import COLUMNS, markdown_table, number, percent
+
+_LEFT_OUT = ("precision_score", "recall_score")
+_METRICS = [column for column in COLUMNS if column.key not in _LEFT_OUT]
+_RANKED = {column.key for column in _METRICS if column.is_ranked}
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """What the report has to know about a method: name, family, label."""
+
+    name: str
+    family: str
+    label: str
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """One choice of a post for each method.
+
+    Attributes:
+        frame: The rows.
+        posts: Method to post.
+        ranks: Of the methods that are no ablations.
+    """
+
+    frame: pd.DataFrame
+    posts: dict[str, str]
+    ranks: Ranks
+
+
+def make_view(frame: pd.DataFrame, posts: dict[str, str], ranked: Sequence[str]) -> View:
+    """Selects rows and ranks methods.
+
+    Args:
+        frame: Rows of `results.csv`.
+        posts: Method to post.
+        ranked: Names of the methods to rank.
+    """
+    chosen = with_posts(frame, posts)
+    return View(chosen, posts, rank(entity_table(chosen, ranked)))
+
+
+def comparison_markdown(
+    frame: pd.DataFrame,
+    methods: Sequence[Named],
+    *,
+    reference: str,
+    shared_post: str,
+    command: str,
+    failures: Sequence[str],
+    figures: Sequence[str],
+) -> str:
+    """The whole report.
+
+    Args:
+        frame: Rows of `results.csv`.
+        methods: All methods that have rows, in the table's order.
+        reference: The method that the others are compared with.
+        shared_post: Name of the detector's own smoothing.
+        command: The command line that made it.
+        failures: A line for each task that failed.
+        figures: Files beside it, relative.
+
+    Returns:
+        Markdown that ends with a line break.
+    """
+    labels = {method.name: method.label for method in methods}
+    main = [method.name for method in methods if method.family != "ablation"]
+    shared = make_view(frame, same_post(frame, shared_post), main)
+    raw = make_view(frame, same_post(frame, "raw"), main)
+    best = make_view(frame, best_posts(frame), main)
+    ablations = [reference, *(m.name for m in methods if m.family == "ablation")]
+    datasets = list(dict.fromkeys(frame["dataset"]))
+    sections = [
+        f"# Benchmark: {_scope(frame)}",
+        _protocol(shared_post, labels.get(reference, reference)),
+        "".join(f"- **failed**: {line}\n" for line in failures).strip(),
+        _warnings(frame),
+        "## With the shared smoothing\n\n" + _means(shared, methods, main),
+        "".join(f"![]({name})\n" for name in figures).strip(),
+        *(
+            f"### {name} alone\n\n" + _means(_part(shared, name, main), methods, main)
+            for name in (datasets if len(datasets) > 1 else ())
+        ),
+        "## Without any smoothing\n\n" + _means(raw, methods, main),
+        "## With the best smoothing of each method (chosen by the labels)\n\n"
+        "Every method has the same four to choose from, so this is the fairest to those for which "
+        "the shared one is a bad choice. An oracle's choice all the same.\n\n"
+        + _means(best, methods, main, with_post=True),
+        "## VUS-PR of each entity, shared smoothing\n\n" + _entities(shared, labels, main),
+        "## Ablations, shared smoothing\n\n"
+        + _means(
+            make_view(frame, {m: p for m, p in shared.posts.items() if m in ablations}, ablations),
+            methods,
+            ablations,
+        )
+        + f"\n\nSmoothing off: the row of {labels.get(reference, reference)} without any smoothing."
+        if len(set(ablations) & set(shared.posts)) > 1
+        else "",
+        "## Are the differences more than chance?\n\n"
+        + _tests(shared, best, labels, reference, [m.name for m in methods], main),
+        "## Decisions and cost, shared smoothing\n\n" + _costs(shared.frame, methods),
+        "## What the numbers mean\n\n" + "\n".join(f"- {line}" for line in METRIC_MEANINGS),
+        "## Command, seeds and versions\n\n" + _origin(frame, command),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _scope(frame: pd.DataFrame) -> str:
+    counts = frame.groupby("dataset", sort=False)["entity"].nunique()
+    return ", ".join(
+        f"{name} ({count} {'entity' if count == 1 else 'entities'})"
+        for name, count in counts.items()
+    )
+
+
+def _protocol(shared_post: str, reference: str) -> str:
+    return (
+        "Every number is a mean over entities of means over seeds; ± is the standard deviation of "
+        "the seeds' means. All methods have the same scaler, validation tail, threshold rule "
+        "(without labels) and metric code; methods on long windows have the same window, stride "
+        "and mean over the covering windows. Scores are computed once and then smoothed in each of "
+        f"the ways that all are offered: not at all (raw), causally (ewma), forwards and backwards "
+        f"(two; it looks ahead), and as the detector does ({shared_post}: the shared one). "
+        '"Calibrated": errors of features divided by their mean on train, as the detector does. '
+        f"Rank 1 is best; a win is an entity on which no method is better. {reference} is the "
+        "method that the others are tested against. No method has seen a label."
+    )
+
+
+def _warnings(frame: pd.DataFrame) -> str:
+    lines = []
+    for name in ("version_tsad_keras", "version_tensorflow"):
+        found = sorted(set(frame[name].astype(str)))
+        if len(found) > 1:
+            package = name.removeprefix("version_")
+            lines.append(f"- rows come from several versions of {package}: {', '.join(found)}")
+    seeds = frame.groupby(["dataset", "entity", "method"])["seed"].nunique().groupby("method")
+    uneven = [method for method, counts in seeds if counts.nunique() > 1]
+    if uneven:
+        lines.append(f"- not every entity has all seeds yet: {', '.join(uneven)}")
+    return "\n".join(lines)
+
+
+def _part(view: View, dataset: str, main: Sequence[str]) -> View:
+    return make_view(view.frame[view.frame["dataset"] == dataset], view.posts, main)
+
+
+def _means(
+    view: View, methods: Sequence[Named], shown: Sequence[str], with_post: bool = False
+) -> str:
+    rows = mean_rows(view.frame, [column.key for column in _METRICS])
+    present = [method for method in methods if method.name in shown and method.name in rows]
+    learnt = [rows[m.name]["mean"] for m in present if m.family != "floor"]
+    best = {
+        key: max((mean[key] for mean in learnt if mean[key] is not None), default=None)
+        for key in _RANKED
+    }
+    most = max((row["num_entities"] for row in rows.values()), default=0)
+    cells = []
+    for method in present:
+        row = rows[method.name]
+        short = "" if row["num_entities"] == most else f" ({row['num_entities']} of {most})"
+        line = [method.label + short]
+        line += [view.posts[method.name]] if with_post else []
+        texts = []
+        for column in _METRICS:
+            value = row["mean"][column.key]
+            text = number(value, row["spread"][column.key])
+            is_best = method.family != "floor" and value is not None
+            is_best &= value == best.get(column.key)
+            texts.append(f"**{text}**" if is_best else text)
+        ranks = view.ranks
+        texts[-1:-1] = [  # point adjustment stays last
+            number(ranks.mean_rank.get(method.name), digits=2),
+            str(ranks.wins.get(method.name, "–")),
+        ]
+        cells.append(line + texts)
+    long = [column.long for column in _METRICS]
+    headings = ["method", *(["smoothing"] if with_post else []), *long[:-1]]
+    headings += ["mean rank", "wins", long[-1]]
+    return markdown_table(headings, cells, left=2 if with_post else 1)
+
+
+def _entities(view: View, labels: dict[str, str], main: Sequence[str]) -> str:
+    table = entity_table(view.frame, main)
+    floors = {"random", "always-alarm", "untrained"}
+    cells = []
+    for (dataset, entity), values in table.iterrows():
+        top = max((v for name, v in values.items() if name not in floors and v == v), default=None)
+        texts = [number(None if v != v else v) for v in values]
+        cells.append(
+            [
+                f"{dataset} {entity}",
+                *(
+                    f"**{t}**" if v == top and n not in floors else t
+                    for n, v, t in zip(table.columns, values, texts, strict=True)
+                ),
+            ]
+        )
+    return markdown_table(["entity", *(labels[name] for name in table.columns)], cells)
+
+
+def _tests(
+    shared: View,
+    best: View,
+    labels: dict[str, str],
+    reference: str,
+    names: Sequence[str],
+    main: Sequence[str],
+) -> str:
+    num_entities = shared.frame[["dataset", "entity"]].drop_duplicates().shape[0]
+    if num_entities < LEAST_ENTITIES:
+        return f"{num_entities} of at least {LEAST_ENTITIES} entities: too few for Wilcoxon's test."
+    if reference not in shared.posts:
+        return f"{reference} has no rows, and it is what the others are tested against."
+    parts = []
+    for title, view in (("Shared smoothing", shared), ("Best smoothing of each method", best)):
+        tested = wilcoxon_holm(entity_table(view.frame, names), reference)
+        cells = [
+            [
+                labels[row["method"]],
+                str(row["num_entities"]),
+                f"{row['mean_difference']:+.3f}",
+                f"{row['num_better']} : {row['num_worse']}",
+                f"{row['p_value']:.4f}",
+                f"{row['p_holm']:.4f}" + (" *" if row["p_holm"] < 0.05 else ""),
+            ]
+            for row in tested
+        ]
+        headings = ["against", "entities", "mean difference", "better : worse"]
+        headings += ["p (Wilcoxon)", "p (Holm)"]
+        parts.append(f"{title}:\n\n" + markdown_table(headings, cells))
+    ranks = shared.ranks
+    if ranks.num_entities >= LEAST_ENTITIES and len(ranks.mean_rank) > 1:
+        distance = critical_difference(len(ranks.mean_rank), ranks.num_entities)
+        parts.append(
+            f"Nemenyi: on {ranks.num_entities} entities, mean ranks of {len(ranks.mean_rank)} "
+            f"methods differ at the 5 % level from {distance:.2f} on."
+        )
+    name = next(column.long for column in _METRICS if column.key == MAIN)
+    intro = f"{labels[reference]} against each other method, {name}, two-sided; * p < 0.05."
+    return "\n\n".join([intro, *parts])
+
+
+def _costs(frame: pd.DataFrame, methods: Sequence[Named]) -> str:
+    columns = ["alarm_rate", "false_alarm_rate", "fit_seconds", "score_seconds"]
+    rows = mean_rows(frame, columns)
+    memory = frame.groupby(["method", "dataset", "entity"])["peak_memory_mb"].min()
+    cells = []
+    for method in methods:
+        if method.name not in rows:
+            continue
+        mean = rows[method.name]["mean"]
+        peak = memory[method.name].max()
+        cells.append(
+            [
+                method.label,
+                percent(mean["alarm_rate"]),
+                percent(mean["false_alarm_rate"]),
+                number(mean["fit_seconds"], digits=1),
+                number(mean["score_seconds"], digits=1),
+                "–" if pd.isna(peak) else f"{peak:,.0f}",
+                str(rows[method.name]["num_seeds"]),
+            ]
+        )
+    headings = ["method", "alarmed steps", "false-alarm rate", "fit, s", "score, s"]
+    headings += ["peak memory, MB", "seeds"]
+    note = (
+        "Seconds on one thread, the threshold's validation scores included in the fit (a detector "
+        "also fits the threshold of its causal scores). Memory is the peak of the process of one "
+        "run, with the interpreter and its libraries; the largest over the entities. Methods that "
+        "are scored from one fit share its cost."
+    )
+    return markdown_table(headings, cells) + "\n\n" + note
+
+
+def _origin(frame: pd.DataFrame, command: str) -> str:
+    seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
+    versions = [
+        f"{name.removeprefix('version_')} {', '.join(sorted(set(frame[name].astype(str))))}"
+        for name in frame
+        if name.startswith("version_")
+    ]
+    lines = [f"```\n{command}\n```"] if command else []
+    lines += [
+        f"Seeds {seeds}; methods that are not random run once. Versions: {'; '.join(versions)}. "
+        "All rows: `results.csv`.",
+    ]
+    return "\n\n".join(lines)
