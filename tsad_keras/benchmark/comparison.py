@@ -80,13 +80,13 @@ def _draw(view: View, shown: Sequence[Named], folder: Path) -> list[str]:
     rows = mean_rows(view.frame, [MAIN])
     drawn = [method for method in shown if method.name in rows]
     num_entities = view.frame[["dataset", "entity"]].drop_duplicates().shape[0]
-    title = f"{num_entities} entities, shared smoothing"
+    entities = "1 entity" if num_entities == 1 else f"{num_entities} entities"
     figure = plot_means(
         [method.label for method in drawn],
         [rows[method.name]["mean"][MAIN] for method in drawn],
         [rows[method.name]["spread"][MAIN] for method in drawn],
         [method.family for method in drawn],
-        title,
+        f"{entities}, shared smoothing",
     )
     save_figure(figure, folder / MEANS)
     ranks = view.ranks

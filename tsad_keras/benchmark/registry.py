@@ -95,8 +95,8 @@ class Method:
 _UNTRAINED = {
     "epochs": 1,
     "steps_per_epoch": 1,
-    "learning_rate": 0.0,  # with it the weight decay is 0, too: the weights stay as they were drawn
-    "discriminator_learning_rate": 0.0,
+    "learning_rate": 1e-30,  # lost in the rounding of float32: weights stay as they were drawn
+    "discriminator_learning_rate": 1e-30,
 }
 _BOTH_OFF = {"adversarial_weight": 0.0, "contrastive_weight": 0.0}
 

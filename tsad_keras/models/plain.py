@@ -110,10 +110,16 @@ def build_cnn_forecaster(
         >>> build_cnn_forecaster(19, 3, num_filters=4).output.shape
         (None, 3)
     """
-    options = {"padding": "causal", "activation": "relu", "strides": 2}
     context = keras.Input((num_timesteps, num_features), name="context")
-    hidden = layers.Conv1D(num_filters, kernel_size, name="convolution_0", **options)(context)
-    hidden = layers.Conv1D(num_filters, kernel_size, name="convolution_1", **options)(hidden)
+    hidden = context
+    for index in range(2):
+        # Zeros in front only, so many that the last filter position ends with the last row: the
+        # newest rows tell most of the next one.
+        missing = kernel_size - 1 + (hidden.shape[1] - 1) % 2
+        hidden = layers.ZeroPadding1D((missing, 0), name=f"padding_{index}")(hidden)
+        hidden = layers.Conv1D(
+            num_filters, kernel_size, strides=2, activation="relu", name=f"convolution_{index}"
+        )(hidden)
     hidden = layers.Flatten(name="flat")(hidden)
     hidden = layers.Dense(2 * num_filters, activation="relu", name="hidden")(hidden)
     forecast = layers.Dense(num_features, name="forecast")(hidden)

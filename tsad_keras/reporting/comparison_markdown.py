@@ -23,8 +23,15 @@ from tsad_keras.reporting.comparison import (
 from tsad_keras.reporting.explanations import METRIC_MEANINGS
 from tsad_keras.reporting.tables import COLUMNS, markdown_table, number, percent
 
-_LEFT_OUT = ("precision_score", "recall_score")
-_METRICS = [column for column in COLUMNS if column.key not in _LEFT_OUT]
+_ORDER = (
+    *("vus_pr_score", "vus_roc_score", "average_precision_score", "roc_auc_score"),
+    *("best_f1_score", "f1_score", "affiliation_f1_score", "event_f1_score"),
+    "best_point_adjusted_f1_score",
+)
+_METRICS = sorted(
+    (column for column in COLUMNS if column.key in _ORDER),
+    key=lambda column: _ORDER.index(column.key),
+)
 _RANKED = {column.key for column in _METRICS if column.is_ranked}
 
 
@@ -93,15 +100,14 @@ def comparison_markdown(
     shared = make_view(frame, same_post(frame, shared_post), main)
     raw = make_view(frame, same_post(frame, "raw"), main)
     best = make_view(frame, best_posts(frame), main)
-    ablations = [reference, *(m.name for m in methods if m.family == "ablation")]
     datasets = list(dict.fromkeys(frame["dataset"]))
     sections = [
         f"# Benchmark: {_scope(frame)}",
         _protocol(shared_post, labels.get(reference, reference)),
-        "".join(f"- **failed**: {line}\n" for line in failures).strip(),
+        "\n".join(f"- **failed**: {line}" for line in failures),
         _warnings(frame),
         "## With the shared smoothing\n\n" + _means(shared, methods, main),
-        "".join(f"![]({name})\n" for name in figures).strip(),
+        "\n\n".join(f"![]({name})" for name in figures),
         *(
             f"### {name} alone\n\n" + _means(_part(shared, name, main), methods, main)
             for name in (datasets if len(datasets) > 1 else ())
@@ -112,15 +118,7 @@ def comparison_markdown(
         "the shared one is a bad choice. An oracle's choice all the same.\n\n"
         + _means(best, methods, main, with_post=True),
         "## VUS-PR of each entity, shared smoothing\n\n" + _entities(shared, labels, main),
-        "## Ablations, shared smoothing\n\n"
-        + _means(
-            make_view(frame, {m: p for m, p in shared.posts.items() if m in ablations}, ablations),
-            methods,
-            ablations,
-        )
-        + f"\n\nSmoothing off: the row of {labels.get(reference, reference)} without any smoothing."
-        if len(set(ablations) & set(shared.posts)) > 1
-        else "",
+        _ablations(shared, methods, reference),
         "## Are the differences more than chance?\n\n"
         + _tests(shared, best, labels, reference, [m.name for m in methods], main),
         "## Decisions and cost, shared smoothing\n\n" + _costs(shared.frame, methods),
@@ -223,6 +221,20 @@ def _entities(view: View, labels: dict[str, str], main: Sequence[str]) -> str:
             ]
         )
     return markdown_table(["entity", *(labels[name] for name in table.columns)], cells)
+
+
+def _ablations(shared: View, methods: Sequence[Named], reference: str) -> str:
+    names = [method.name for method in methods if method.family == "ablation"]
+    if not names:
+        return ""
+    names = [reference, *names]
+    posts = {name: post for name, post in shared.posts.items() if name in names}
+    return (
+        "## Ablations, shared smoothing\n\n"
+        + _means(make_view(shared.frame, posts, names), methods, names)
+        + "\n\nSmoothing off: see the tables without any smoothing. Ranks and wins are those among "
+        "the rows of this table."
+    )
 
 
 def _tests(
