@@ -36,9 +36,7 @@ def write(rows, folder, **options):
 def table_after(text, heading):
     lines = text.split(heading)[1].split("\n\n")
     table = next(part for part in lines if part.startswith("|"))
-    return [
-        [cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()
-    ]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
 
 
 def test_main_table_has_floors_first_and_point_adjustment_last(make_rows, tmp_path):

@@ -1,5 +1,6 @@
 """The whole grid: what is planned, resumed, computed again, refused, and how it ends."""
 
+import contextlib
 import csv
 import logging
 import os
@@ -215,7 +216,9 @@ def test_an_input_error_of_a_process_is_its_message(own_folder, capsys):
     assert {row["method"] for row in rows(Path("out"))} == {"l2-norm"}
 
 
-def test_interrupted_it_ends_its_processes_and_goes_on_later(own_folder):
+@pytest.fixture
+def endless(own_folder):
+    """The command while it trains a detector without end, its first row written."""
     words = command("--methods", "contrastive-gan", "l2-norm", "--epochs", "100000")
     words += ["--early-stopping-patience", "0"]
     process = subprocess.Popen(
@@ -224,18 +227,65 @@ def test_interrupted_it_ends_its_processes_and_goes_on_later(own_folder):
         stdout=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # Tests that run in the background may have been told to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    path = own_folder / "out" / "results.csv"
-    deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
+    try:
+        wait_until(lambda: (own_folder / "out" / "results.csv").exists())
+        wait_until(lambda: children_of(process.pid))
+        time.sleep(1)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def wait_until(is_true, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == EXIT_INTERRUPTED
+
+
+def children_of(pid):
+    """Process ids of the workers of a process."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def is_running(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+
+
+@needs_proc
+def test_interrupted_it_ends_its_processes_and_says_how_to_go_on(endless, own_folder):
+    (worker,) = children_of(endless.pid)
+    endless.send_signal(signal.SIGINT)
+    _, errors = endless.communicate(timeout=30)
+    assert endless.returncode == EXIT_INTERRUPTED
+    assert errors.count("\n") == 1
     assert "goes on with the runs that are missing" in errors
-    assert not children.exists()
+    assert not is_running(worker)
+    assert {row["method"] for row in rows(own_folder / "out")} == {"l2-norm"}
+
+
+@needs_proc
+def test_killed_it_leaves_no_process_behind(endless, own_folder):
+    (worker,) = children_of(endless.pid)
+    endless.kill()
+    endless.wait()
+    wait_until(lambda: not is_running(worker), seconds=10)
     assert {row["method"] for row in rows(own_folder / "out")} == {"l2-norm"}
 
 
