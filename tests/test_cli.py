@@ -72,7 +72,7 @@ MISTAKES = {
     "benchmark --datasets synthetic --output o --preset hybrid": "unknown flag --preset",
     "benchmark --datasets synthetic --output o --time-column t": "--time-column came with the",
     "benchmark --datasets synthetic --output /proc/no": "cannot write to /proc/no",
-    "benchmark --datasets synthetic --output o --window-size 21": "method untrained: window_size",
+    "benchmark --datasets synthetic --output o --window-size 21": "error: window_size is 21",
     "download nosuch": "cannot download 'nosuch', expected one of",
     "download smd --data-dir /proc/no": "cannot write to /proc/no",
 }

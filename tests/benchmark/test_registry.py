@@ -91,6 +91,8 @@ def test_ablations_differ_from_the_default_in_what_they_say():
     }
 
 
-def test_settings_that_fit_no_method_are_refused_with_its_name():
-    with pytest.raises(InputError, match=r"method contrastive-gan: .*multiple of num_heads"):
+def test_settings_that_fit_no_method_are_refused_with_the_method_if_only_it_is_at_fault():
+    with pytest.raises(InputError, match="^hidden_dim is 30"):
         check_overrides({"hidden_dim": 30}, choose_methods(["contrastive-gan"]))
+    with pytest.raises(InputError, match=r"^method hybrid: .*multiple of num_heads"):
+        check_overrides({"hidden_dim": 12}, choose_methods(["contrastive-gan", "hybrid"]))

@@ -241,7 +241,8 @@ def check_overrides(overrides: dict[str, Any], chosen: Sequence[Method]) -> None
         overrides: Fields of `Config` for all models.
         chosen: Methods that are to run.
     """
-    for model in {method.model for method in chosen}:
+    Config.from_preset(**overrides)  # what is wrong for all needs no method's name
+    for model in dict.fromkeys(method.model for method in chosen):
         try:
             models()[model].make_config(overrides, seed=0)
         except InputError as error:

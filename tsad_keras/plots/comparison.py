@@ -116,7 +116,7 @@ def plot_critical_difference(
         range(len(order)), [shortened(labels[index], _LONGEST) for index in order], fontsize=8
     )
     axes.set_ylim(len(order) - 0.4, -2.2)
-    axes.set_xlim(0.8, max(*mean_ranks, 1 + 1.6 * distance) + 0.8)
+    axes.set_xlim(0.8, 1.08 * max(*mean_ranks, 1 + 1.6 * distance))
     axes.set_xlabel("mean rank over entities (VUS-PR; 1 = best on each)")
     told = "" if reference is None else f"; shaded: not told apart from {labels[reference]}"
     axes.set_title(title + told, loc="left", fontsize=10)
