@@ -37,6 +37,7 @@ class Baseline(abc.ABC):
             that did not learn from it.
 
     Example:
+        >>> from tsad_keras.baselines import L2NormBaseline
         >>> series = np.random.default_rng(0).normal(size=(500, 3))
         >>> baseline = L2NormBaseline(smoothing_span=11).fit(series)
         >>> baseline.decision_function(series).shape, baseline.predict(series[:5]).tolist()

@@ -15,11 +15,14 @@ from tsad_keras.plots import plot_critical_difference, plot_means, save_figure
 from tsad_keras.reporting.comparison import (
     LEAST_ENTITIES,
     MAIN,
+    Named,
+    View,
     critical_difference,
+    make_view,
     mean_rows,
     same_post,
 )
-from tsad_keras.reporting.comparison_markdown import Named, View, comparison_markdown, make_view
+from tsad_keras.reporting.comparison_markdown import comparison_markdown
 
 REPORT = "benchmark.md"
 MEANS, RANKS = "figures/vus_pr.png", "figures/critical_difference.png"

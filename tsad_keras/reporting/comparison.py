@@ -133,6 +133,42 @@ def rank(table: pd.DataFrame) -> Ranks:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """What the report has to know about a method: name, family, label."""
+
+    name: str
+    family: str
+    label: str
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """One choice of a post for each method.
+
+    Attributes:
+        frame: The rows.
+        posts: Method to post.
+        ranks: Of the methods that are no ablations.
+    """
+
+    frame: pd.DataFrame
+    posts: dict[str, str]
+    ranks: Ranks
+
+
+def make_view(frame: pd.DataFrame, posts: dict[str, str], ranked: Sequence[str]) -> View:
+    """Selects rows and ranks methods.
+
+    Args:
+        frame: Rows of `results.csv`.
+        posts: Method to post.
+        ranked: Names of the methods to rank.
+    """
+    chosen = with_posts(frame, posts)
+    return View(chosen, posts, rank(entity_table(chosen, ranked)))
+
+
 def wilcoxon_holm(table: pd.DataFrame, reference: str) -> list[dict[str, Any]]:
     """The reference against each other method: Wilcoxon's signed-rank test over entities.
 

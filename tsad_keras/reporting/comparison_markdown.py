@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import pandas as pd
 
 from tsad_keras.reporting.comparison import (
-    LEAST_ENTITIES,
-    MAIN,
-    Ranks,
+    Named,
+    View,
     best_posts,
-    critical_difference,
     entity_table,
+    make_view,
     mean_rows,
-    rank,
     same_post,
-    wilcoxon_holm,
-    with_posts,
+)
+from tsad_keras.reporting.comparison_details import (
+    costs_markdown,
+    origin_markdown,
+    tests_markdown,
 )
 from tsad_keras.reporting.explanations import METRIC_MEANINGS
-from tsad_keras.reporting.tables import COLUMNS, markdown_table, number, percent
+from tsad_keras.reporting.tables import COLUMNS, markdown_table, number
 
 _ORDER = (
     *("vus_pr_score", "vus_roc_score", "average_precision_score", "roc_auc_score"),
@@ -33,42 +33,6 @@ _METRICS = sorted(
     key=lambda column: _ORDER.index(column.key),
 )
 _RANKED = {column.key for column in _METRICS if column.is_ranked}
-
-
-@dataclasses.dataclass(frozen=True)
-class Named:
-    """What the report has to know about a method: name, family, label."""
-
-    name: str
-    family: str
-    label: str
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """One choice of a post for each method.
-
-    Attributes:
-        frame: The rows.
-        posts: Method to post.
-        ranks: Of the methods that are no ablations.
-    """
-
-    frame: pd.DataFrame
-    posts: dict[str, str]
-    ranks: Ranks
-
-
-def make_view(frame: pd.DataFrame, posts: dict[str, str], ranked: Sequence[str]) -> View:
-    """Selects rows and ranks methods.
-
-    Args:
-        frame: Rows of `results.csv`.
-        posts: Method to post.
-        ranked: Names of the methods to rank.
-    """
-    chosen = with_posts(frame, posts)
-    return View(chosen, posts, rank(entity_table(chosen, ranked)))
 
 
 def comparison_markdown(
@@ -120,10 +84,10 @@ def comparison_markdown(
         "## VUS-PR of each entity, shared smoothing\n\n" + _entities(shared, labels, main),
         _ablations(shared, methods, reference),
         "## Are the differences more than chance?\n\n"
-        + _tests(shared, best, labels, reference, [m.name for m in methods], main),
-        "## Decisions and cost, shared smoothing\n\n" + _costs(shared.frame, methods),
+        + tests_markdown(shared, best, labels, reference, [m.name for m in methods]),
+        "## Decisions and cost, shared smoothing\n\n" + costs_markdown(shared.frame, methods),
         "## What the numbers mean\n\n" + "\n".join(f"- {line}" for line in METRIC_MEANINGS),
-        "## Command, seeds and versions\n\n" + _origin(frame, command),
+        "## Command, seeds and versions\n\n" + origin_markdown(frame, command),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -235,92 +199,3 @@ def _ablations(shared: View, methods: Sequence[Named], reference: str) -> str:
         + "\n\nSmoothing off: see the tables without any smoothing. Ranks and wins are those among "
         "the rows of this table."
     )
-
-
-def _tests(
-    shared: View,
-    best: View,
-    labels: dict[str, str],
-    reference: str,
-    names: Sequence[str],
-    main: Sequence[str],
-) -> str:
-    num_entities = shared.frame[["dataset", "entity"]].drop_duplicates().shape[0]
-    if num_entities < LEAST_ENTITIES:
-        return f"{num_entities} of at least {LEAST_ENTITIES} entities: too few for Wilcoxon's test."
-    if reference not in shared.posts:
-        return f"{reference} has no rows, and it is what the others are tested against."
-    parts = []
-    for title, view in (("Shared smoothing", shared), ("Best smoothing of each method", best)):
-        tested = wilcoxon_holm(entity_table(view.frame, names), reference)
-        cells = [
-            [
-                labels[row["method"]],
-                str(row["num_entities"]),
-                f"{row['mean_difference']:+.3f}",
-                f"{row['num_better']} : {row['num_worse']}",
-                f"{row['p_value']:.4f}",
-                f"{row['p_holm']:.4f}" + (" *" if row["p_holm"] < 0.05 else ""),
-            ]
-            for row in tested
-        ]
-        headings = ["against", "entities", "mean difference", "better : worse"]
-        headings += ["p (Wilcoxon)", "p (Holm)"]
-        parts.append(f"{title}:\n\n" + markdown_table(headings, cells))
-    ranks = shared.ranks
-    if ranks.num_entities >= LEAST_ENTITIES and len(ranks.mean_rank) > 1:
-        distance = critical_difference(len(ranks.mean_rank), ranks.num_entities)
-        parts.append(
-            f"Nemenyi: on {ranks.num_entities} entities, mean ranks of {len(ranks.mean_rank)} "
-            f"methods differ at the 5 % level from {distance:.2f} on."
-        )
-    name = next(column.long for column in _METRICS if column.key == MAIN)
-    intro = f"{labels[reference]} against each other method, {name}, two-sided; * p < 0.05."
-    return "\n\n".join([intro, *parts])
-
-
-def _costs(frame: pd.DataFrame, methods: Sequence[Named]) -> str:
-    columns = ["alarm_rate", "false_alarm_rate", "fit_seconds", "score_seconds"]
-    rows = mean_rows(frame, columns)
-    memory = frame.groupby(["method", "dataset", "entity"])["peak_memory_mb"].min()
-    cells = []
-    for method in methods:
-        if method.name not in rows:
-            continue
-        mean = rows[method.name]["mean"]
-        peak = memory[method.name].max()
-        cells.append(
-            [
-                method.label,
-                percent(mean["alarm_rate"]),
-                percent(mean["false_alarm_rate"]),
-                number(mean["fit_seconds"], digits=1),
-                number(mean["score_seconds"], digits=1),
-                "–" if pd.isna(peak) else f"{peak:,.0f}",
-                str(rows[method.name]["num_seeds"]),
-            ]
-        )
-    headings = ["method", "alarmed steps", "false-alarm rate", "fit, s", "score, s"]
-    headings += ["peak memory, MB", "seeds"]
-    note = (
-        "Seconds on one thread, the threshold's validation scores included in the fit (a detector "
-        "also fits the threshold of its causal scores). Memory is the peak of the process of one "
-        "run, with the interpreter and its libraries; the largest over the entities. Methods that "
-        "are scored from one fit share its cost."
-    )
-    return markdown_table(headings, cells) + "\n\n" + note
-
-
-def _origin(frame: pd.DataFrame, command: str) -> str:
-    seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
-    versions = [
-        f"{name.removeprefix('version_')} {', '.join(sorted(set(frame[name].astype(str))))}"
-        for name in frame
-        if name.startswith("version_")
-    ]
-    lines = [f"```\n{command}\n```"] if command else []
-    lines += [
-        f"Seeds {seeds}; methods that are not random run once. Versions: {'; '.join(versions)}. "
-        "All rows: `results.csv`.",
-    ]
-    return "\n\n".join(lines)
