@@ -63,6 +63,16 @@ MISTAKES = {
     "reproduce synthetic --train-file a.csv": "--train-file came with the dataset synthetic",
     "reproduce synthetic --label-column t": "--label-column came with the dataset synthetic",
     "reproduce own --labels a.csv": "--test-file and --labels need --train-file",
+    "benchmark --datasets smd": "required: --output",
+    "benchmark --output o": "required: --datasets",
+    "benchmark --datasets nosuch --output o": "unknown dataset 'nosuch', expected one of",
+    "benchmark --datasets synthetic --output o --methods randon": "expected 'random'? Or one of",
+    "benchmark --datasets synthetic --output o --entities x": "unknown entity 'x', expected one",
+    "benchmark --datasets synthetic --output o --jobs 0": "0 came, expected 1 or more",
+    "benchmark --datasets synthetic --output o --preset hybrid": "unknown flag --preset",
+    "benchmark --datasets synthetic --output o --time-column t": "--time-column came with the",
+    "benchmark --datasets synthetic --output /proc/no": "cannot write to /proc/no",
+    "benchmark --datasets synthetic --output o --window-size 21": "error: window_size is 21",
     "download nosuch": "cannot download 'nosuch', expected one of",
     "download smd --data-dir /proc/no": "cannot write to /proc/no",
 }
@@ -228,6 +238,7 @@ assert not heavy, heavy
 
 def test_help_loads_neither_tensorflow_nor_pandas(tmp_path):
     commands = ["--help", "--version", "train --help", "score --help", "reproduce --help"]
+    commands += ["benchmark --help"]
     code = LOADED.format(commands=commands, heavy=["tensorflow", "keras", "pandas", "numpy"])
     done = python(code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ _AFTER_INTERRUPT = {
     "score": "nothing was written; run it again",
     "evaluate": "nothing was written; run it again",
     "reproduce": "the same command goes on from the last checkpoint, if there is one",
+    "benchmark": "the same command goes on with the runs that are missing",
     "export": "nothing was written; run it again",
     "verify-export": "nothing was changed; run it again",
     "serve": "the server has stopped",
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", "score a file of any length with a trained model", flags.add_score),
         ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),
         ("reproduce", "train, score, compare with baselines, report", flags.add_reproduce),
+        ("benchmark", "compare methods on datasets, over seeds", flags.add_benchmark),
         (
             "export",
             "write a trained model as a SavedModel for TensorFlow Serving",

@@ -52,6 +52,33 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--datasets",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help=f"of {', '.join(DATASET_NAMES)}",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["all"],
+        metavar="M",
+        help="all, families (floor simple neural ours ablation) or single methods (all)",
+    )
+    parser.add_argument("--entities", nargs="+", metavar="E", help="only these (default: all)")
+    parser.add_argument(
+        "--seeds", type=positive, default=5, help="runs of a random method (%(default)s)"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=1, help="processes at a time, a thread each (%(default)s)"
+    )
+    parser.add_argument("--output", required=True, help="folder of results.csv and benchmark.md")
+    add_places(parser)
+    add_settings(parser, with_base=False)
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
     parser.add_argument(
@@ -166,14 +193,20 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label-column", help="own data: the label column (default: found)")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """One flag for each field of `Config`; those left out keep the preset's value."""
+def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> None:
+    """One flag for each field of `Config`; those left out keep the preset's value.
+
+    Args:
+        parser: Gets the flags.
+        with_base: Whether a preset or a file of settings can be named.
+    """
     group = parser.add_argument_group("settings")
-    base = group.add_mutually_exclusive_group()
-    base.add_argument(
-        "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
-    )
-    base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
+    if with_base:
+        base = group.add_mutually_exclusive_group()
+        base.add_argument(
+            "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
+        )
+        base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
     for field in dataclasses.fields(Config):
         flag = "--" + field.name.replace("_", "-")
         options: dict = {"dest": field.name, "default": argparse.SUPPRESS}

@@ -12,6 +12,7 @@ from typing import IO
 import numpy as np
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.benchmarks import benchmark
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
 from tsad_keras.commands.servers import serve
@@ -21,6 +22,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream, write_json
 
 __all__ = [
+    "benchmark",
     "download",
     "evaluate",
     "export",
@@ -127,14 +129,15 @@ def reproduce(arguments: argparse.Namespace) -> None:
     entities = sources.chosen_entities(arguments) if dataset is None else None
     check_folder(folder)
     with quiet_start():
-        from tsad_keras import benchmark, report
+        from tsad_keras import benchmark as benchmarks
+        from tsad_keras import report
 
     common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
     if dataset is not None:
-        result = benchmark.reproduce_entity(dataset, config, folder, **common)
+        result = benchmarks.reproduce_entity(dataset, config, folder, **common)
     else:
         options = sources.column_options(arguments) if name == "own" else {}
-        result = benchmark.reproduce(
+        result = benchmarks.reproduce(
             name,
             entities,
             config=config,

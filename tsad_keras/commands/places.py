@@ -53,18 +53,25 @@ def check_output(output: Path, inputs: list[str | None]) -> None:
 
 
 @contextlib.contextmanager
-def claimed_folder(folder: Path) -> Iterator[None]:
+def claimed_folder(
+    folder: Path, work: str = "training", flag: str = "--model-dir"
+) -> Iterator[None]:
     """Keeps other trainings out of a folder while one writes to it.
 
     The claim is a lock on the folder itself: it leaves no file and ends with the process. If the
     block raises and has written nothing, a folder that was made for it goes away again.
+
+    Args:
+        folder: Made if missing.
+        work: What is going on there, for the message.
+        flag: The flag that names the folder, likewise.
 
     Raises:
         InputError: If the folder cannot be written to, or another process has it.
     """
     check_folder(folder)
     with made_folder(folder):
-        descriptor = _lock(folder)
+        descriptor = _lock(folder, work, flag)
         try:
             yield
         finally:
@@ -72,7 +79,7 @@ def claimed_folder(folder: Path) -> Iterator[None]:
                 os.close(descriptor)
 
 
-def _lock(folder: Path) -> int | None:
+def _lock(folder: Path, work: str, flag: str) -> int | None:
     """Returns an open descriptor that holds the lock; None where there are no such locks."""
     try:
         import fcntl
@@ -84,8 +91,8 @@ def _lock(folder: Path) -> int | None:
     except BlockingIOError as error:
         os.close(descriptor)
         raise InputError(
-            f"another training is writing to {folder}, expected one at a time; wait for its end or "
-            "choose another --model-dir"
+            f"another {work} is writing to {folder}, expected one at a time; wait for its end or "
+            f"choose another {flag}"
         ) from error
     except OSError:  # a file system without locks
         os.close(descriptor)

@@ -18,7 +18,7 @@ from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
-from tsad_keras.scoring import PointScorer, iterate_points
+from tsad_keras.scoring import score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
 from tsad_keras.windows import split_train_validation, window_starts
@@ -214,25 +214,31 @@ class ContrastiveGANDetector(SeriesScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows.
         """
-        series = self._check(X)
-        pieces = [
-            piece
-            for values in series
-            for piece in iterate_points(
-                PointScorer(
-                    self._window_components,
-                    window_size=self.config.window_size,
-                    stride=self.config.score_stride,
-                    batch_size=self.config.score_batch_size,
-                ),
-                [self.scaler_.transform(values)],
-            )
-        ]
-        joined = np.concatenate(pieces)  # (num_timesteps, num_features + 1)
+        prepared = [self.prepare_rows(values) for values in self._check(X)]
+        joined = np.concatenate([self.point_components(values) for values in prepared])
         return {
             "reconstruction_error": joined[:, :-1].mean(axis=1),
             "realism": 1.0 - joined[:, -1],
         }
+
+    def point_components(self, prepared: np.ndarray) -> np.ndarray:
+        """The same of each feature: what `combine_scores` takes.
+
+        Args:
+            prepared: `(num_timesteps, num_features)` rows of one series, as `prepare_rows` makes
+                them.
+
+        Returns:
+            `(num_timesteps, num_features + 1)`: squared errors of the features in scaled units, and
+            1 - D of the covering windows.
+        """
+        return score_points(
+            prepared,
+            self._window_components,
+            window_size=self.config.window_size,
+            stride=self.config.score_stride,
+            batch_size=self.config.score_batch_size,
+        )
 
     # --- persistence -----------------------------------------------------------------------------
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -18,6 +16,7 @@ from tsad_keras.models import (
     build_generator,
     build_projection_head,
 )
+from tsad_keras.models.seeding import seeded_initialisers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,7 @@ def build_networks(config: Config, num_features: int) -> Networks:
         "intermediate_dim": config.intermediate_dim,
     }
     from_encoder = config.contrastive_source == "encoder"
-    with _seeded(config.seed):
+    with seeded_initialisers(config.seed):
         return Networks(
             autoencoder=build_autoencoder(
                 *shape, num_layers=config.num_layers, dropout=config.dropout, **attention
@@ -107,14 +106,3 @@ def compile_window_outputs(
         return tf.concat([errors, spread], axis=2)  # (batch_size, window_size, num_features + 1)
 
     return lambda windows: outputs(tf.constant(windows, tf.float32)).numpy()
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Keras draws the seeds of its initialisers from Python's generator; leave no trace in it."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)

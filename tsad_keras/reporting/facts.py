@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,11 @@ def versions() -> dict[str, str]:
 
 def peak_memory_mb() -> float | None:
     """Largest resident memory of this process so far in MB (10^6 bytes); None where unknown."""
+    try:  # Linux: `getrusage` would count in the process that started this one
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6, 1)
+    except (OSError, IndexError, ValueError):
+        pass
     try:
         import resource
     except ImportError:  # Windows
