@@ -20,7 +20,8 @@ def serve(arguments: argparse.Namespace) -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"`serve` needs {', '.join(missing)}; install: pip install 'tsad-keras[serve]'"
+            f"`serve` needs {', '.join(missing)}; install: pip install -e '.[serve]' in the folder "
+            "of the repository"
         )
     token = read_token(arguments.token_file)
     with quiet_start():
