@@ -45,7 +45,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 NUM_WINDOWS = 1024  # distinct windows that requests are made of
 BARE_SIZES = (8, 16, 32, 64, 128, 256)
-BARE_SECONDS = 2.0  # a size
 TOLERANCE = 1e-5
 
 
@@ -62,10 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=20_000, help="a case (%(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="as `serve --threads`")
     parser.add_argument("--minutes", type=float, default=0.0, help="memory run instead of cases")
+    parser.add_argument(
+        "--bare-seconds", type=float, default=2.0, help="of each size, bare (%(default)s)"
+    )
     parser.add_argument("--bare", help=argparse.SUPPRESS)
     parsed = parser.parse_args(arguments)
     if parsed.bare:
-        print(json.dumps(measure_bare(Path(parsed.bare), parsed.threads)))
+        print(json.dumps(measure_bare(Path(parsed.bare), parsed.threads, parsed.bare_seconds)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         export_dir = find_export(parsed, Path(folder))
@@ -151,7 +153,7 @@ def make_windows(count: int, detector: Any) -> np.ndarray:
 # --- the bare model ------------------------------------------------------------------------------
 
 
-def measure_bare(export_dir: Path, threads: int) -> dict[str, Any]:
+def measure_bare(export_dir: Path, threads: int, seconds: float) -> dict[str, Any]:
     """Windows a second of direct calls; `threads` 0 = TensorFlow's own choice, one caller."""
     import tensorflow as tf
 
@@ -170,18 +172,18 @@ def measure_bare(export_dir: Path, threads: int) -> dict[str, Any]:
             call(windows=windows)["anomaly_score"].numpy()
 
         score()
-        rates[size] = size * _rate(score, callers)
+        rates[size] = size * _rate(score, callers, seconds)
     best = max(rates, key=rates.get)
     return {"windows_per_second": rates[best], "batch_size": best}
 
 
-def _rate(function: Any, callers: int) -> float:
+def _rate(function: Any, callers: int, seconds: float) -> float:
     """Calls a second by so many threads."""
     counts = [0] * callers
     started = time.perf_counter()
 
     def call(number: int) -> None:
-        while time.perf_counter() - started < BARE_SECONDS:
+        while time.perf_counter() - started < seconds:
             function()
             counts[number] += 1
 
@@ -193,9 +195,10 @@ def _rate(function: Any, callers: int) -> float:
     return sum(counts) / (time.perf_counter() - started)
 
 
-def bare(export_dir: Path, threads: int) -> dict[str, Any]:
+def bare(export_dir: Path, threads: int, seconds: float) -> dict[str, Any]:
     """`measure_bare` in a process of its own."""
     command = [sys.executable, __file__, "--bare", str(export_dir), "--threads", str(threads)]
+    command += ["--bare-seconds", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -327,8 +330,8 @@ def load_run(export_dir: Path, parsed: argparse.Namespace) -> dict[str, Any]:
     """All cases, and the bare model beside them."""
     threads = parsed.threads or max(1, num_cores() // 2)
     bare_rates = {
-        f"2 callers, {threads} threads each": bare(export_dir, threads),
-        "1 caller, TensorFlow's threads": bare(export_dir, 0),
+        f"2 callers, {threads} threads each": bare(export_dir, threads, parsed.bare_seconds),
+        "1 caller, TensorFlow's threads": bare(export_dir, 0, parsed.bare_seconds),
     }
     material = Material(export_dir)
     rows = []

@@ -78,12 +78,8 @@ def test_the_verdict_counts(script, material):
 
 def test_a_short_run(script, export_dir, material, capsys):
     arguments = ["--export-dir", str(export_dir), "--seconds", "0.2", "--concurrency", "1", "4"]
-    script.BARE_SIZES, before = (8,), script.BARE_SIZES
-    script.BARE_SECONDS, seconds = 0.2, script.BARE_SECONDS
-    try:
-        assert script.main([*arguments, "--batch-sizes", "2"]) == 0
-    finally:
-        script.BARE_SIZES, script.BARE_SECONDS = before, seconds
+    arguments += ["--batch-sizes", "2", "--bare-seconds", "0.1"]
+    assert script.main(arguments) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [(row["format"], row["concurrency"]) for row in result["rows"]] == [
         ("json", 1),
