@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 import numpy as np
 
 from tsad_keras.baselines.base import Baseline
@@ -74,11 +76,13 @@ class PatternBaseline(Baseline):
             scaled, spread, window_size=self.pattern_size, stride=1, batch_size=_BATCH_SIZE
         )
 
+    @abc.abstractmethod
     def _learn_patterns(self, rows: np.ndarray, starts: np.ndarray) -> None:
-        raise NotImplementedError
+        """Learns from the windows `rows[start : start + pattern_size]`."""
 
+    @abc.abstractmethod
     def _pattern_scores(self, patterns: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Scores `(num_windows,)` of flat windows `(num_windows, pattern_size * num_features)`."""
 
     def _gather(self, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Flat windows `(num_windows, pattern_size * num_features)`."""
