@@ -176,5 +176,5 @@ def test_a_missing_extra_is_one_line(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
     )
-    with pytest.raises(InputError, match=r"needs uvicorn; install: pip install 'tsad-keras\[serve"):
+    with pytest.raises(InputError, match=r"needs uvicorn; install: pip install -e '\.\[serve"):
         servers.serve(argparse.Namespace())
