@@ -17,16 +17,21 @@ def distinct(make_series):
     ]
 
 
-def test_waiting_requests_share_a_pass_and_are_not_mixed_up(serve, tiny_detector, distinct):
-    server = serve(max_batch_size=64)
-    with server.held() as held, ThreadPoolExecutor(12) as pool:
+def post_together(server, requests):
+    """Status and answer of each request, all of which wait before the first is taken."""
+    with server.held() as held, ThreadPoolExecutor(len(requests)) as pool:
         answers = [
             pool.submit(server.post, ":predict", {"inputs": request.tolist()})
-            for request in distinct
+            for request in requests
         ]
-        held.wait_for_queue(12)
+        held.wait_for_queue(len(requests))
         held.open()
-        answers = [answer.result(30) for answer in answers]
+        return [answer.result(30) for answer in answers]
+
+
+def test_waiting_requests_share_a_pass_and_are_not_mixed_up(serve, tiny_detector, distinct):
+    server = serve(max_batch_size=64)
+    answers = post_together(server, distinct)
     for request, (status, answer) in zip(distinct, answers, strict=True):
         assert status == 200
         scores = np.stack([tiny_detector.decision_function(window) for window in request])
@@ -38,14 +43,7 @@ def test_waiting_requests_share_a_pass_and_are_not_mixed_up(serve, tiny_detector
 
 def test_passes_keep_to_their_largest_size(serve, distinct):
     server = serve(max_batch_size=5)
-    with server.held() as held, ThreadPoolExecutor(12) as pool:
-        answers = [
-            pool.submit(server.post, ":predict", {"inputs": request.tolist()})
-            for request in distinct
-        ]
-        held.wait_for_queue(12)
-        held.open()
-        assert {answer.result(30)[0] for answer in answers} == {200}
+    assert {status for status, _ in post_together(server, distinct)} == {200}
     passes = server.metric("tsad_batch_size_count")
     assert server.metric('tsad_batch_size_bucket{le="8.0"}') == passes >= 24 / 5
 
