@@ -30,6 +30,7 @@ FLOORS = {
     "training": 4,
     "scoring": 5,
     "smoothing": 5,
+    "fusion": 5,
     "thresholds": 5,
     "persistence": 5,
     "detector": 6,

@@ -7,12 +7,16 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import lfilter
 
+from tsad_keras.fusion import BurstDetector, LogLevel
 from tsad_keras.smoothing import CausalSmoother
 
-Post = Callable[[np.ndarray], np.ndarray]
+# From scores `(num_timesteps,)` and those of normal data, which calibrate some, to scores.
+Post = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+_BURST_SPANS = 9  # a burst's past is so many times as long as the smoothing's middle scale
 
 
-def raw(scores: np.ndarray) -> np.ndarray:
+def raw(scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Scores as they are."""
     return scores
 
@@ -53,18 +57,34 @@ def three_scales(scores: np.ndarray, span: int) -> np.ndarray:
     return CausalSmoother(span).update(scores[:, None])[:, 0]
 
 
+def with_bursts(scores: np.ndarray, normal: np.ndarray, span: int) -> np.ndarray:
+    """`three_scales` on a log scale, plus what stands out of its own recent past.
+
+    As the detector does with its reconstruction error.
+
+    Args:
+        scores: `(num_timesteps,)`, not negative.
+        normal: Those of normal data.
+        span: As for `three_scales`.
+    """
+    level = LogLevel.of(three_scales(normal, span))
+    bursts = BurstDetector(LogLevel.of(normal), _BURST_SPANS * span).update(scores)
+    return level.standardise(three_scales(scores, span)) + bursts
+
+
 def posts(span: int) -> dict[str, Post]:
     """All of them by name; without a span only the first.
 
     Example:
         >>> list(posts(11)), list(posts(1))
-        (['raw', 'ewma11', 'two11', 'scales11'], ['raw'])
+        (['raw', 'ewma11', 'two11', 'scales11', 'burst11'], ['raw'])
     """
     found: dict[str, Post] = {"raw": raw}
     if span > 1:
-        found[f"ewma{span}"] = lambda scores: causal_mean(scores, span)
-        found[f"two{span}"] = lambda scores: two_way_mean(scores, span)
-        found[shared_post(span)] = lambda scores: three_scales(scores, span)
+        found[f"ewma{span}"] = lambda scores, _: causal_mean(scores, span)
+        found[f"two{span}"] = lambda scores, _: two_way_mean(scores, span)
+        found[shared_post(span)] = lambda scores, _: three_scales(scores, span)
+        found[f"burst{span}"] = lambda scores, normal: with_bursts(scores, normal, span)
     return found
 
 

@@ -28,7 +28,7 @@ from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.reporting.facts import data_fingerprint, peak_memory_mb, versions
 
-FORMAT = 1  # of rows; those of another one are computed again
+FORMAT = 2  # of rows; those of another one are computed again
 METRICS = (
     "vus_pr_score",
     "vus_roc_score",
@@ -223,19 +223,21 @@ def _judge(
     validation = [fitted.combine(outputs, **method.options) for outputs in fitted.validation]
     test = fitted.combine(fitted.test, **method.options)
     for name, post in posts(common_span(task.overrides)).items():
-        threshold = fitted.choose_threshold(np.concatenate([post(part) for part in validation]))
-        scores = post(test)
+        normal = np.concatenate(validation)
+        judged = [post(part, normal) for part in validation]
+        threshold = fitted.choose_threshold(np.concatenate(judged))
+        scores = post(test, normal)
         predictions = (scores >= threshold).astype(np.int8)
         labels = dataset.test_labels
         if labels is None:
             raise InputError(f"{dataset.name} {dataset.entity} has no labels to judge by")
         metrics = evaluate_scores(labels, scores, predictions)
-        normal = labels == 0
+        is_normal = labels == 0
         yield {
             "post": name,
             "threshold": threshold,
             "alarm_rate": float(predictions.mean()),
-            "false_alarm_rate": float(predictions[normal].mean()) if normal.any() else None,
+            "false_alarm_rate": float(predictions[is_normal].mean()) if is_normal.any() else None,
             **{metric: metrics[metric] for metric in METRICS},
         }
 
