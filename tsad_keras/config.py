@@ -79,7 +79,7 @@ class Config:
     # --- training --------------------------------------------------------------------------------
     batch_size: int = 32  # windows a step; each gives two views, so networks see twice as many
     epochs: int = 10
-    steps_per_epoch: int = 40  # at most; a long series does not make a long epoch
+    steps_per_epoch: int = 20  # at most; a long series does not make a long epoch
     learning_rate: float = 1e-3
     discriminator_learning_rate: float = 5e-4
     weight_decay: float = 1e-5  # AdamW
@@ -92,7 +92,12 @@ class Config:
     checkpoint_minutes: float = 2.0  # and at least every so many minutes
 
     # --- scores and decisions --------------------------------------------------------------------
-    score_mode: Literal["reconstruction", "realism", "combined"] = "reconstruction"
+    # The reconstruction error and the memory, together: better than either, on every development
+    # set (see benchmarks/LOG.md).
+    score_mode: Literal["fused", "reconstruction", "realism", "combined"] = "fused"
+    memory_size: int = 1000  # training patterns kept for the fused score; 0 = no memory
+    num_neighbours: int = 5  # of them that count; one alone could itself be an anomaly
+    burst_span: int = 100  # time steps of the past that short bursts stand out of; 0 = no bursts
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
     # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen over a single
@@ -108,6 +113,28 @@ class Config:
             object.__setattr__(self, field.name, value)
             _check_range(field.name, value)
         _check_consistency(self)
+
+    @property
+    def pattern_size(self) -> int:
+        """Time steps of a pattern in memory: whole patches, about a fifth of a window.
+
+        Example:
+            >>> Config(window_size=100, patch_size=5).pattern_size
+            20
+        """
+        num_patches = self.window_size // self.patch_size
+        divisors = (n for n in range(1, max(1, num_patches // 5) + 1) if num_patches % n == 0)
+        return self.patch_size * max(divisors)
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether scores need a memory of training patterns."""
+        return self.score_mode == "fused" and self.memory_size > 0
+
+    @property
+    def has_realism(self) -> bool:
+        """Whether scores need the discriminator."""
+        return self.score_mode in ("realism", "combined")
 
     @classmethod
     def from_preset(cls, preset: str = "contrastive-gan", **overrides: Any) -> Config:
@@ -240,6 +267,9 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "seed": (0, 2**31 - 1, False),
     "checkpoint_steps": (0, math.inf, False),
     "checkpoint_minutes": (0, math.inf, True),
+    "memory_size": (0, 1_000_000, False),
+    "num_neighbours": (1, 1000, False),
+    "burst_span": (0, math.inf, False),
     "realism_weight": (0, math.inf, False),
     "smoothing_span": (1, math.inf, False),
     "false_alarm_rate": (0, 0.5, True),
@@ -319,10 +349,10 @@ def _check_consistency(config: Config) -> None:
                 f"mean_mask_length is {config.mean_mask_length}, expected {least:.3g} or more with "
                 f"masking_ratio {config.masking_ratio}"
             )
-    if config.score_mode != "reconstruction" and config.adversarial_weight == 0:
+    if config.has_realism and config.adversarial_weight == 0:
         raise InputError(
             f"score_mode is {config.score_mode!r} with adversarial_weight 0: the discriminator "
-            "would not be trained; use score_mode reconstruction or a weight above 0"
+            "would not be trained; use another score_mode or a weight above 0"
         )
     if config.reconstruction_weight == 0 and config.score_mode != "realism":
         raise InputError(

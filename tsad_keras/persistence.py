@@ -11,7 +11,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "detector.npz"
 
 

@@ -59,7 +59,7 @@ def test_one_row_for_each_method_seed_and_post(grid, tmp_path):
     found = [(row["method"], row["seed"], row["post"]) for row in rows(tmp_path)]
     runs = [("random", 0), ("random", 1), ("l2-norm", 0)]
     runs += [("knn-projection", 0), ("knn-projection", 1)]
-    names = ["raw", "ewma5", "two5", "scales5"]
+    names = ["raw", "ewma5", "two5", "scales5", "burst5"]
     assert found == [(method, seed, post) for method, seed in runs for post in names]
     assert (tmp_path / "benchmark.md").read_text().startswith("# Benchmark: synthetic (1 entity)")
     assert (tmp_path / "figures" / "vus_pr.png").stat().st_size > 0
@@ -110,7 +110,7 @@ def test_other_settings_data_or_version_are_computed_again(
     with caplog.at_level(logging.INFO, logger="tsad_keras"):
         tasks = grid(["l2-norm"], **options)
     assert [task.model for task in tasks] == ["l2-norm"]
-    assert "4 rows belong to other data, settings or versions" in caplog.text
+    assert "5 rows belong to other data, settings or versions" in caplog.text
     new = rows(tmp_path)
     assert [key_of(row) for row in new] == [key_of(row) for row in old]  # others are not touched
     assert new[:8] == old[:8]

@@ -13,7 +13,7 @@ from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.evaluation import evaluate_scores, vus_pr_score
 from tsad_keras.version import __version__
 
-POSTS = ["raw", "ewma5", "two5", "scales5"]
+POSTS = ["raw", "ewma5", "two5", "scales5", "burst5"]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,11 @@ def check_rows(rows, model):
         assert row["alarm_rate"] == 1.0 if model == "always-alarm" else row["alarm_rate"] < 0.9
 
 
-def test_the_default_with_its_smoothing_is_the_detector_as_it_is(default_rows, settings, sizes):
+def test_the_default_without_a_post_is_the_detector_as_it_is(default_rows, settings, sizes):
     dataset = load_dataset("synthetic", **sizes)
     detector = ContrastiveGANDetector(**settings).fit(dataset.train, verbose=False)
     scores = detector.decision_function(dataset.test)
-    row = default_rows["contrastive-gan", "scales5"]
+    row = default_rows["contrastive-gan", "raw"]
     assert row["threshold"] == pytest.approx(detector.threshold_, rel=1e-4)
     expected = evaluate_scores(dataset.test_labels, scores, scores >= detector.threshold_)
     for name in METRICS:
@@ -119,6 +119,6 @@ def test_the_hash_of_settings_sees_what_matters_to_a_method(settings):
 
     assert digest("knn") == digest("knn", hidden_dim=32) != digest("knn", clip=5.0)
     assert digest("hybrid") != digest("hybrid", hidden_dim=32)
-    assert digest("contrastive-gan") != digest("realism-score")
+    assert digest("contrastive-gan") != digest("realism-score") != digest("no-memory")
     assert digest("random") != digest("random", smoothing_span=7)
     assert digest("l2-norm") != digest("l2-norm-clip50")

@@ -15,12 +15,31 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
     detector.scaler_ = Scaler(detector.config.clip)
     detector.scaler_.mean_ = np.linspace(mean, 2 * mean, num_features)
     detector.scaler_.scale_ = np.full(num_features, float(scale))
-    detector._set_networks(build_networks(detector.config, num_features))
+    detector._set_networks(build_networks(detector.config, num_features), None)
     detector.error_scale_ = np.linspace(0.5, 2.0, num_features)
+    if detector.config.has_memory:
+        _remember(detector, num_features)
+    normal = np.random.default_rng(2).normal(size=(4 * detector.config.window_size, num_features))
+    detector._choose_levels([normal.astype(np.float32)])
     detector.threshold_ = detector.causal_threshold_ = detector.window_threshold_ = 2.5
     detector.score_level_ = detector.causal_score_level_ = 1.0
     detector.expected_false_alarm_rate_ = 0.01
     return detector
+
+
+def _remember(detector, num_features):
+    """A memory of a made-up random walk."""
+    from tsad_keras.models.memory import build_memory
+
+    config, random = detector.config, np.random.default_rng(1)
+    train = np.cumsum(random.normal(0, 0.3, (5 * config.window_size, num_features)), axis=0)
+    memory = build_memory(
+        [train.astype(np.float32)],
+        window_size=config.window_size,
+        pattern_size=config.pattern_size,
+        memory_size=config.memory_size,
+    )
+    detector._set_networks(detector.networks_, memory)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +50,7 @@ def untrained():
 
 @pytest.fixture(scope="session")
 def default_detector(tiny_config):
-    """The score of the default preset: reconstruction only."""
+    """The score of the default preset: fused."""
     return _untrained(**tiny_config, mean=100.0, scale=4.0)
 
 

@@ -9,7 +9,13 @@ from tsad_keras.export.requests import difference
 
 TOLERANCE = 1e-5
 SETTINGS = {
-    "reconstruction": {},
+    "fused": {},
+    "fused of one feature": {"num_features": 1},
+    "fused of long windows": {"window_size": 120, "patch_size": 2, "score_stride": 60},
+    "fused with a small memory": {"memory_size": 3, "num_neighbours": 1},
+    "fused without memory or bursts": {"memory_size": 0, "burst_span": 0},
+    "fused with long bursts": {"memory_size": 0, "burst_span": 700, "smoothing_span": 1},
+    "reconstruction": {"score_mode": "reconstruction"},
     "realism": {"score_mode": "realism"},
     "combined": {"score_mode": "combined", "realism_weight": 3.0},
     "hybrid": {"preset": "hybrid", "num_layers": 2},

@@ -132,8 +132,8 @@ DAMAGES = {
     "no JSON": (lambda f: (f / "assets" / "metadata.json").write_text("{"), "is damaged"),
     "a list": (lambda f: (f / "assets" / "metadata.json").write_text("[]"), "is damaged"),
     "a later format": (
-        lambda f: edit(f / "assets" / "metadata.json", lambda m: m.update(format_version=2)),
-        "has format 2, expected 1; export again",
+        lambda f: edit(f / "assets" / "metadata.json", lambda m: m.update(format_version=1)),
+        "has format 1, expected 2; export again",
     ),
     "no threshold": (
         lambda f: edit(f / "assets" / "metadata.json", lambda m: m.pop("threshold")),

@@ -6,11 +6,10 @@ import pytest
 from tsad_keras import ContrastiveGANDetector, load_detector
 from tsad_keras.detector import fitting
 from tsad_keras.errors import InputError
-from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.windows import gather_windows
 
 
-@pytest.mark.parametrize("score_mode", ["reconstruction", "realism", "combined"])
+@pytest.mark.parametrize("score_mode", ["fused", "reconstruction", "realism", "combined"])
 def test_a_causal_score_is_that_of_the_last_step_of_the_window_that_ends_there(
     score_mode, tiny_config, make_series
 ):
@@ -20,7 +19,7 @@ def test_a_causal_score_is_that_of_the_last_step_of_the_window_that_ends_there(
     scaled = detector.scaler_.transform(series)
     padded = np.concatenate([np.repeat(scaled[:1], 19, axis=0), scaled])
     outputs = detector.window_outputs(gather_windows(padded, np.arange(70), 20))[:, -1]
-    expected = CausalSmoother(5).update(detector.combine(outputs.astype(float)))
+    expected = detector.point_judge().update(outputs.astype(float))
     np.testing.assert_allclose(detector.explain(series, causal=True), expected, rtol=1e-5)
     scores = detector.decision_function(series, causal=True)
     np.testing.assert_allclose(scores, expected.sum(axis=1), rtol=1e-5)

@@ -82,7 +82,8 @@ class Method:
         family: One of `FAMILIES`.
         label: In tables and figures.
         model: Name of its `Model`.
-        options: What goes into the combination of outputs to scores: `calibrate`, `score_mode`.
+        options: What goes into the combination of outputs to scores: `calibrate`, `score_mode`,
+            `smoothing_span`, and of the fused score `burst_span, has_reconstruction, has_memory`.
     """
 
     name: str
@@ -98,6 +99,7 @@ _UNTRAINED = {
     "learning_rate": 1e-30,  # lost in the rounding of float32: weights stay as they were drawn
     "discriminator_learning_rate": 1e-30,
 }
+_RECONSTRUCTION = {"score_mode": "reconstruction"}
 _BOTH_OFF = {"adversarial_weight": 0.0, "contrastive_weight": 0.0}
 
 
@@ -151,10 +153,34 @@ def _calibrated(name: str, label: str, family: str) -> list[Method]:
 def methods() -> dict[str, Method]:
     """All methods by name, floors first."""
     ablated = functools.partial(Method, family="ablation")
+
+    def of_networks(name: str, label: str) -> list[Method]:
+        """A training with something left out: by the fused score, and by what it changes alone."""
+        return [
+            ablated(name, label=label, model=name),
+            ablated(
+                f"{name}-reconstruction-score",
+                label=f"{label}, reconstruction score",
+                model=name,
+                options=_RECONSTRUCTION,
+            ),
+        ]
+
+    def of_score(name: str, label: str, **options: Any) -> Method:
+        """The default's networks, scored in another way."""
+        return ablated(name, label=label, model=DEFAULT, options=options)
+
     found = [
         Method("random", "floor", "Random", "random"),
         Method("always-alarm", "floor", "Always alarm", "always-alarm"),
         Method("untrained", "floor", "Untrained network", "untrained"),
+        Method(
+            "untrained-reconstruction-score",
+            "floor",
+            "Untrained network, reconstruction score",
+            "untrained",
+            _RECONSTRUCTION,
+        ),
         Method("l2-norm", "simple", "L2 norm", "l2-norm"),
         Method("l2-norm-clip50", "simple", "L2 norm, clip 50", "l2-norm-clip50"),
         *_calibrated("pca-error", "PCA error", "simple"),
@@ -169,38 +195,30 @@ def methods() -> dict[str, Method]:
         *_calibrated("cnn-forecaster", "CNN forecaster", "neural"),
         Method(DEFAULT, "ours", "Contrastive-GAN (default)", DEFAULT),
         Method("hybrid", "ours", "Hybrid-GAN", "hybrid"),
-        ablated("no-mask", label="no mask", model="no-mask"),
-        ablated("bernoulli-mask", label="Bernoulli mask", model="bernoulli-mask"),
-        ablated("no-adversarial", label="no adversarial loss", model="no-adversarial"),
-        ablated("no-contrastive", label="no contrastive loss", model="no-contrastive"),
-        ablated(
-            "no-adversarial-no-contrastive",
-            label="neither of the two losses",
-            model="no-adversarial-no-contrastive",
-        ),
-        ablated(
-            "realism-score", label="realism score", model=DEFAULT, options={"score_mode": "realism"}
-        ),
-        ablated(
-            "combined-score",
-            label="combined score",
-            model=DEFAULT,
-            options={"score_mode": "combined"},
-        ),
-        ablated(
-            "no-calibration", label="no calibration", model=DEFAULT, options={"calibrate": False}
-        ),
+        of_score("reconstruction-score", "reconstruction score", score_mode="reconstruction"),
+        of_score("no-memory", "no memory", has_memory=False),
+        of_score("memory-only", "memory only", has_reconstruction=False),
+        of_score("no-bursts", "no bursts", burst_span=0),
+        of_score("no-smoothing", "no smoothing", smoothing_span=1),
+        of_score("no-calibration", "no calibration", calibrate=False),
+        of_score("realism-score", "realism score", score_mode="realism"),
+        of_score("combined-score", "combined score", score_mode="combined"),
+        *of_networks("no-mask", "no mask"),
+        *of_networks("bernoulli-mask", "Bernoulli mask"),
+        *of_networks("no-adversarial", "no adversarial loss"),
+        *of_networks("no-contrastive", "no contrastive loss"),
+        *of_networks("no-adversarial-no-contrastive", "neither of the two losses"),
         ablated(
             "hybrid-reconstruction-score",
             label="hybrid, reconstruction score",
             model="hybrid",
-            options={"score_mode": "reconstruction"},
+            options=_RECONSTRUCTION,
         ),
         ablated(
             "hybrid-reconstruction-score-calibrated",
             label="hybrid, reconstruction score, calibrated",
             model="hybrid",
-            options={"score_mode": "reconstruction", "calibrate": True},
+            options=_RECONSTRUCTION | {"calibrate": True},
         ),
     ]
     return {method.name: method for method in found}

@@ -166,8 +166,8 @@ def _fit_baseline(model: Model, config: Config, train: np.ndarray, test: np.ndar
 
 def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndarray) -> _Fitted:
     from tsad_keras.detector import ContrastiveGANDetector
+    from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
     from tsad_keras.scaling import last_seen
-    from tsad_keras.scoring import combine_scores
     from tsad_keras.thresholds import choose_threshold
     from tsad_keras.training import TrainingDivergedError
     from tsad_keras.windows import split_train_validation
@@ -192,15 +192,26 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
         outputs: np.ndarray,
         score_mode: str = config.score_mode,
         calibrate: bool = config.calibrate,
+        smoothing_span: int = config.smoothing_span,
+        **of_fusion: Any,
     ) -> np.ndarray:
         scale = detector.error_scale_ if calibrate else np.ones_like(detector.error_scale_)
-        return combine_scores(
-            outputs[:, :-1],
-            outputs[:, -1],
-            score_mode=score_mode,
-            error_scale=scale,
-            realism_weight=config.realism_weight,
-        ).sum(axis=1)
+        if score_mode == "fused":
+            judge: FusedScore | CombinedScore = FusedScore(
+                FusionLevels.of([validation], scale, smoothing_span),
+                error_scale=scale,
+                smoothing_span=smoothing_span,
+                **{"burst_span": config.burst_span, **of_fusion},
+            )
+        else:
+            judge = CombinedScore(  # all its smoothing is that of the posts
+                smoothing_span=1,
+                num_features=len(scale),
+                score_mode=score_mode,
+                error_scale=scale,
+                realism_weight=config.realism_weight,
+            )
+        return judge.update(outputs).sum(axis=1)
 
     return _Fitted(
         validation=[validation],

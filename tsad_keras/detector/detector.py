@@ -12,13 +12,20 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
-from tsad_keras.detector.networks import Networks, build_networks, compile_window_outputs
+from tsad_keras.detector.networks import (
+    Networks,
+    build_networks,
+    compile_window_outputs,
+    memory_errors,
+)
 from tsad_keras.files import arrays_digest
+from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer
+from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
-from tsad_keras.scoring import score_points
+from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
 from tsad_keras.windows import split_train_validation, window_starts
@@ -47,6 +54,9 @@ class ContrastiveGANDetector(SeriesScorer):
         history_: List of dicts, one an epoch; `best_epoch_` names the one that was kept.
         networks_: The Keras models `autoencoder, discriminator, projection_head,
             latent_generator`.
+        memory_: The `PatternMemory` of the training part; None unless the score is a fused one.
+        fusion_levels_: Where the parts of the fused score lie on the validation part; None
+            likewise.
 
     Raises:
         InputError: If a setting is unknown or out of range.
@@ -129,7 +139,7 @@ class ContrastiveGANDetector(SeriesScorer):
             for part, before in zip(validation, train, strict=True)
             if len(part)
         ]
-        self._set_networks(build_networks(config, len(self.feature_names_)))
+        self._set_networks(build_networks(config, len(self.feature_names_)), None)
         history = History(history_path, tensorboard_dir)
         diverged = None
         try:
@@ -148,6 +158,11 @@ class ContrastiveGANDetector(SeriesScorer):
             diverged, self.best_epoch_ = error, error.best_epoch
         self.history_ = history.rows
         self._calibrate(scaled_train)
+        if config.has_memory:
+            sizes = {name: getattr(config, name) for name in ("window_size", "memory_size")}
+            memory = build_memory(scaled_train, pattern_size=config.pattern_size, **sizes)
+            self._set_networks(self.networks_, memory)
+        self._choose_levels(scaled_validation)
         self._choose_thresholds(scaled_validation)
         if diverged is not None:
             raise diverged
@@ -158,13 +173,16 @@ class ContrastiveGANDetector(SeriesScorer):
         if self._checkpoint is not None:
             self._checkpoint.delete()
 
-    def _set_networks(self, networks: Networks) -> None:
+    def _set_networks(self, networks: Networks, memory: PatternMemory | None) -> None:
         self.networks_ = networks
-        with_realism = self.config.score_mode != "reconstruction"
+        self.memory_ = memory
+        remembered = None if memory is None else memory_errors(self.config, memory)
         # Traced on first use, so the second one costs nothing where nobody asks for components.
-        self._window_components = compile_window_outputs(networks, with_realism=True)
+        self._window_components = compile_window_outputs(networks, True, remembered)
         self._window_outputs = (
-            self._window_components if with_realism else compile_window_outputs(networks, False)
+            self._window_components
+            if self.config.has_realism
+            else compile_window_outputs(networks, False, remembered)
         )
 
     def _calibrate(self, scaled_train: list[np.ndarray]) -> None:
@@ -173,6 +191,17 @@ class ContrastiveGANDetector(SeriesScorer):
             mean = fitting.mean_squared_errors(self.config, self._window_outputs, scaled_train)
             # A feature that is reconstructed perfectly must not divide by nothing.
             self.error_scale_ = np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+
+    def _choose_levels(self, scaled_validation: list[np.ndarray]) -> None:
+        self.fusion_levels_ = None
+        if self.config.score_mode == "fused":
+            outputs = [
+                np.concatenate(list(iterate_points(self.point_scorer(causal=False), [values])))
+                for values in scaled_validation
+            ]
+            self.fusion_levels_ = FusionLevels.of(
+                outputs, self.error_scale_, self.config.smoothing_span
+            )
 
     def _choose_thresholds(self, scaled_validation: list[np.ndarray]) -> None:
         config = self.config
@@ -212,17 +241,22 @@ class ContrastiveGANDetector(SeriesScorer):
 
         Returns:
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
-            units, and `realism` (num_timesteps,), the mean D of the covering windows.
+            units, and `realism` (num_timesteps,), the mean D of the covering windows; with a memory
+            `pattern_error` and `level_error` (num_timesteps,), mean squared distances to it.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
+        names = ["reconstruction_error"]
+        if self.memory_ is not None:
+            names += ["pattern_error", "level_error"]
+        errors = np.split(joined[:, :-1], len(names), axis=1)
         return {
-            "reconstruction_error": joined[:, :-1].mean(axis=1),
+            **{name: view.mean(axis=1) for name, view in zip(names, errors, strict=True)},
             "realism": 1.0 - joined[:, -1],
         }
 
     def point_components(self, prepared: np.ndarray) -> np.ndarray:
-        """The same of each feature: what `combine_scores` takes.
+        """The same of each feature: what `CombinedScore` and `FusedScore` take.
 
         Args:
             prepared: `(num_timesteps, num_features)` rows of one series, as `prepare_rows` makes
@@ -230,7 +264,8 @@ class ContrastiveGANDetector(SeriesScorer):
 
         Returns:
             `(num_timesteps, num_features + 1)`: squared errors of the features in scaled units, and
-            1 - D of the covering windows.
+            1 - D of the covering windows. With a memory `(num_timesteps, 3 * num_features + 1)`:
+            the patterns' and the levels' errors stand before the last column.
         """
         return score_points(
             prepared,
@@ -273,5 +308,12 @@ class ContrastiveGANDetector(SeriesScorer):
             "mean": self.scaler_.mean_,
             "scale": self.scaler_.scale_,
             "error_scale": self.error_scale_,
+            **self._fusion_arrays(),
             **self.networks_.weights(),
         }
+
+    def _fusion_arrays(self) -> dict[str, np.ndarray]:
+        if self.fusion_levels_ is None:
+            return {}
+        memory = {} if self.memory_ is None else self.memory_.arrays()
+        return {"fusion_levels": self.fusion_levels_.to_array(), **memory}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tsad_keras.config import Config
 from tsad_keras.detector.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
+from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.scores import DECISIONS
+from tsad_keras.models.memory import PatternMemory
 from tsad_keras.persistence import read_bundle
 from tsad_keras.scaling import Scaler
 
@@ -34,7 +37,14 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
                 raise ValueError(f"{name} has shape {arrays[name].shape}")
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
-        detector._set_networks(networks)
+        memory = None
+        if detector.config.has_memory:
+            memory = PatternMemory(arrays["memory/patterns"], arrays["memory/levels"])
+            _check_memory(memory, detector.config, len(detector.feature_names_))
+        detector._set_networks(networks, memory)
+        detector.fusion_levels_ = None
+        if detector.config.score_mode == "fused":
+            detector.fusion_levels_ = FusionLevels.from_array(arrays["fusion_levels"])
         for name in DECISIONS:
             setattr(detector, f"{name}_", float(metadata[name]))
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
@@ -45,3 +55,11 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
             f"the model folder {directory} is damaged ({error}); train again or restore it"
         ) from error
     return detector
+
+
+def _check_memory(memory: PatternMemory, config: Config, num_features: int) -> None:
+    """Raises ValueError if a memory has not the shape that the settings ask for."""
+    lengths = (config.pattern_size, config.window_size // config.pattern_size)
+    for (name, array), length in zip(memory.arrays().items(), lengths, strict=True):
+        if array.ndim != 2 or len(array) == 0 or array.shape[1] != length * num_features:
+            raise ValueError(f"{name} has shape {array.shape}")

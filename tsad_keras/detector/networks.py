@@ -16,6 +16,7 @@ from tsad_keras.models import (
     build_generator,
     build_projection_head,
 )
+from tsad_keras.models.memory import MemoryErrors, PatternMemory
 from tsad_keras.models.seeding import seeded_initialisers
 
 
@@ -79,18 +80,31 @@ def build_networks(config: Config, num_features: int) -> Networks:
         )
 
 
+def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
+    """Returns what looks windows up in a memory."""
+    return MemoryErrors(
+        memory,
+        window_size=config.window_size,
+        pattern_size=config.pattern_size,
+        stride=config.patch_size,
+        num_neighbours=config.num_neighbours,
+    )
+
+
 def compile_window_outputs(
-    networks: Networks, with_realism: bool
+    networks: Networks, with_realism: bool, remembered: MemoryErrors | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the function that scoring runs over windows.
 
     Args:
         networks: Trained networks.
         with_realism: Whether to ask the discriminator as well.
+        remembered: What looks windows up in a memory; None if there is none.
 
     Returns:
         A function from scaled windows (batch_size, window_size, num_features) to their squared
-        reconstruction errors, same shape; with realism one more column holds 1 - D(window).
+        reconstruction errors, same shape; with a memory as many columns again for the patterns'
+        errors and for the levels'; with realism one last column holds 1 - D(window).
     """
 
     shape = [None, *networks.autoencoder.input_shape[1:]]
@@ -99,10 +113,12 @@ def compile_window_outputs(
     def outputs(windows: tf.Tensor) -> tf.Tensor:
         reconstruction = networks.autoencoder(windows, training=False)["reconstruction"]
         errors = tf.math.squared_difference(windows, reconstruction)
+        if remembered is not None:
+            errors = tf.concat([errors, remembered(windows)], axis=2)
         if not with_realism:
             return errors
         unreal = tf.sigmoid(-networks.discriminator(windows, training=False)["logits"])
         spread = tf.repeat(unreal[:, None, :], tf.shape(windows)[1], axis=1)
-        return tf.concat([errors, spread], axis=2)  # (batch_size, window_size, num_features + 1)
+        return tf.concat([errors, spread], axis=2)
 
     return lambda windows: outputs(tf.constant(windows, tf.float32)).numpy()

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.detector.networks import memory_errors
+from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, smoothed
 
 _WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
@@ -45,6 +47,12 @@ class ScoringGraph:
         self._scaled_low = ((mean - self._mean_high) / scale).astype(np.float32)
         self._scale = scale.astype(np.float32)
         self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
+        self._remembered = None
+        if detector.memory_ is not None:
+            self._remembered = memory_errors(self.config, detector.memory_)
+        self._fused = None
+        if detector.fusion_levels_ is not None:
+            self._fused = FusedGraph(detector.fusion_levels_, self.config, self._divisor)
         networks = (self._networks.autoencoder, self._networks.discriminator)
         self.module = tf.Module()
         self.module.weights = [variable.value for net in networks for variable in net.variables]
@@ -71,9 +79,7 @@ class ScoringGraph:
         """`score_windows` of finite values, without operations that TFLite does not have."""
         windows = tf.ensure_shape(windows, (None, self.config.window_size, self.num_features))
         scaled = self._filled_and_scaled(forward_filled(windows))
-        contributions = self._combined(*self._window_outputs(scaled))
-        sums = tf.reduce_sum(contributions, axis=2, keepdims=True)
-        return self._decided(smoothed(sums, self.config.smoothing_span)[:, :, 0])
+        return self._decided(tf.reduce_sum(self._judged(self._window_outputs(scaled)), axis=2))
 
     def score_series(self, series: tf.Tensor) -> Tensors:
         """Scores of one series of any length of at least a window.
@@ -112,14 +118,20 @@ class ScoringGraph:
         Returns:
             `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
             (same shape) in train standard deviations squared, `realism` (batch_size,), the
-            discriminator's D, and `embedding` (batch_size, hidden_dim).
+            discriminator's D, and `embedding` (batch_size, hidden_dim). With a memory also
+            `pattern_error` and `level_error`, of the shape of `squared_error`.
         """
         with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
             scaled = self._scaled(windows)
         made = self._networks.autoencoder(scaled, training=False)
         logits = self._networks.discriminator(scaled, training=False)["logits"]
         raw = made["reconstruction"] * self._scale + self._mean_low + self._mean_high
+        remembered = {}
+        if self._remembered is not None:
+            found = tf.split(self._remembered(scaled), 2, axis=2)
+            remembered = dict(zip(("pattern_error", "level_error"), found, strict=True))
         return {
+            **remembered,
             "reconstruction": raw,
             "squared_error": tf.math.squared_difference(scaled, made["reconstruction"]),
             "realism": tf.sigmoid(logits[:, 0]),
@@ -162,21 +174,30 @@ class ScoringGraph:
 
     # --- networks and scores ---------------------------------------------------------------------
 
-    def _window_outputs(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Squared errors `(batch_size, window_size, num_features)`, 1 - D `(batch_size, 1, 1)`."""
+    def _window_outputs(self, scaled: tf.Tensor) -> tf.Tensor:
+        """`SeriesScorer.window_outputs`: `(batch_size, window_size, num_outputs)`."""
         scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
         made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
         errors = tf.math.squared_difference(scaled, made)
-        if self.config.score_mode == "reconstruction":
-            return errors, None
+        if self._remembered is not None:
+            return tf.concat([errors, self._remembered(scaled)], axis=2)
+        if not self.config.has_realism:
+            return errors
         unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
-        return errors, unreal[:, None, :]
+        return tf.concat([errors, unreal[:, None, :] + tf.zeros_like(errors[:, :, :1])], axis=2)
 
-    def _combined(self, errors: tf.Tensor, unreal: tf.Tensor | None) -> tf.Tensor:
+    def _judged(self, outputs: tf.Tensor) -> tf.Tensor:
+        """`point_judge`: contributions `(batch_size, num_timesteps, num_features)`."""
+        if self._fused is not None:
+            return self._fused.contributions(outputs)
+        return smoothed(self._combined(outputs), self.config.smoothing_span)
+
+    def _combined(self, outputs: tf.Tensor) -> tf.Tensor:
         """`combine_scores` over the last axis."""
-        contributions = errors / self._divisor
-        if unreal is None:
+        contributions = outputs[..., : self.num_features] / self._divisor
+        if not self.config.has_realism:
             return contributions
+        unreal = outputs[..., -1:]
         total = tf.reduce_sum(contributions, axis=-1, keepdims=True)
         even = tf.fill(tf.shape(contributions), 1.0 / self.num_features)
         shares = tf.where(total > 0, tf.math.divide_no_nan(contributions, total), even)
@@ -191,10 +212,7 @@ class ScoringGraph:
         """Smoothed contributions `(batch_size, num_timesteps, num_features)` of raw series."""
         scaled = self._scaled(values)
         shape = tf.shape(scaled)
-        outputs = self._point_outputs(scaled, shape[0], shape[1])
-        errors = outputs[..., : self.num_features]
-        unreal = None if self.config.score_mode == "reconstruction" else outputs[..., -1:]
-        return smoothed(self._combined(errors, unreal), self.config.smoothing_span)
+        return self._judged(self._point_outputs(scaled, shape[0], shape[1]))
 
     def _point_outputs(
         self, scaled: tf.Tensor, batch_size: tf.Tensor, num_timesteps: tf.Tensor
@@ -208,18 +226,16 @@ class ScoringGraph:
         num_starts = tf.size(starts)
         total = batch_size * num_starts
         flat = tf.reshape(scaled, (-1, self.num_features))
-        num_outputs = self.num_features + (self.config.score_mode != "reconstruction")
+        num_views = 1 if self._remembered is None else 3
+        num_outputs = num_views * self.num_features + self.config.has_realism
         steps = tf.range(self.config.window_size)
 
         def one_pass(first: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             chosen = tf.range(first, tf.minimum(first + _WINDOWS_A_PASS, total))
             offsets = (chosen // num_starts) * num_timesteps
             rows = (offsets + tf.gather(starts, chosen % num_starts))[:, None] + steps
-            errors, unreal = self._window_outputs(tf.gather(flat, rows))
-            if unreal is not None:
-                spread = unreal + tf.zeros_like(errors[:, :, :1])
-                errors = tf.concat([errors, spread], axis=2)
-            added = tf.tensor_scatter_nd_add(sums, rows[..., None], errors)
+            outputs = self._window_outputs(tf.gather(flat, rows))
+            added = tf.tensor_scatter_nd_add(sums, rows[..., None], outputs)
             return first + _WINDOWS_A_PASS, added
 
         sums = tf.zeros(tf.stack([tf.shape(flat)[0], num_outputs]))

@@ -72,6 +72,40 @@ def smoothed(values: tf.Tensor, span: int) -> tf.Tensor:
     return tf.reshape(result, tf.shape(padded))[:, :num_timesteps]
 
 
+def followed(values: tf.Tensor, span: int, before: float) -> tf.Tensor:
+    """Exponentially weighted means up to the time step before, as in `fusion.BurstDetector`.
+
+    Args:
+        values: `(batch_size, num_timesteps)`.
+        span: Of the mean, in time steps.
+        before: The mean before the first time step.
+
+    Returns:
+        Same shape.
+    """
+    alpha = 2.0 / (span + 1.0)
+    lag = np.arange(_BLOCK)[:, None] - np.arange(_BLOCK) - 1
+    within = np.where(lag >= 0, alpha * (1 - alpha) ** np.maximum(lag, 0), 0.0)
+    to_end = alpha * (1 - alpha) ** np.arange(_BLOCK)[::-1]  # a block's part of the mean after it
+    fading = (1 - alpha) ** np.arange(_BLOCK)
+
+    num_timesteps = _length(values)
+    num_blocks = -(-num_timesteps // _BLOCK)
+    padded = tf.pad(values - before, [[0, 0], [0, num_blocks * _BLOCK - num_timesteps]])
+    blocks = tf.reshape(padded, (-1, num_blocks, _BLOCK))
+    ends = tf.reduce_sum(blocks * to_end.astype(np.float32), axis=2, keepdims=True)
+    decay = (1 - alpha) ** _BLOCK
+
+    def one_round(states: tf.Tensor, shift: int | tf.Tensor) -> tf.Tensor:
+        power = np.float32(shift) if isinstance(shift, int) else tf.cast(shift, tf.float32)
+        return states + np.float32(decay) ** power * _moved(states, shift, 0.0)
+
+    states = _doubling(one_round, _moved(ends, 1, 0.0))  # (batch_size, num_blocks, 1)
+    result = tf.linalg.matmul(blocks, within.T.astype(np.float32))
+    result += states * fading.astype(np.float32)
+    return tf.reshape(result, tf.shape(padded))[:, :num_timesteps] + before
+
+
 def _doubling(
     one_round: Callable[[tf.Tensor, int | tf.Tensor], tf.Tensor], values: tf.Tensor
 ) -> tf.Tensor:

@@ -94,7 +94,7 @@ def _fill(folder: Path, detector: ContrastiveGANDetector, model_name: str, tflit
 
 def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
     """What a client has to know, as a JSON-serialisable dict."""
-    config = detector.config
+    config, levels = detector.config, detector.fusion_levels_
     return {
         "format_version": FORMAT_VERSION,
         "package_version": __version__,
@@ -108,6 +108,7 @@ def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
         "threshold_method": config.threshold_method,
         "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
         "error_scale": detector.error_scale_.tolist(),
+        "fusion_levels": None if levels is None else levels.to_array().tolist(),
         "config": config.to_dict(),
     }
 

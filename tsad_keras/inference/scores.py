@@ -9,15 +9,10 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
 from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
 from tsad_keras.scaling import last_seen
-from tsad_keras.scoring import (
-    CausalPointScorer,
-    PointScorer,
-    combine_scores,
-    iterate_points,
-)
-from tsad_keras.smoothing import CausalSmoother
+from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
 from tsad_keras.windows import gather_windows, window_starts
 
 # What is decided by and saved as a number, each the name of an attribute without its underscore.
@@ -53,6 +48,7 @@ class SeriesScorer(abc.ABC):
     config: Config
     feature_names_: tuple[str, ...]
     error_scale_: np.ndarray
+    fusion_levels_: FusionLevels | None
     threshold_: float | None
     causal_threshold_: float
     score_level_: float
@@ -83,7 +79,8 @@ class SeriesScorer(abc.ABC):
 
         Returns:
             `(batch_size, window_size, num_outputs)`: squared errors of the features in scaled
-            units and, if the score needs it, 1 - D of the window in one more column.
+            units; if the score needs them, the memory's errors of the features, or 1 - D of the
+            window in one more column.
         """
 
     @property
@@ -200,15 +197,22 @@ class SeriesScorer(abc.ABC):
             **size,
         )
 
-    def combine(self, outputs: np.ndarray) -> np.ndarray:
-        """Contributions `(num_timesteps, num_features)` of point outputs, not smoothed yet."""
-        num_features = len(self.feature_names_)
-        return combine_scores(
-            outputs[:, :num_features],
-            outputs[:, num_features] if outputs.shape[1] > num_features else None,
-            score_mode=self.config.score_mode,
+    def point_judge(self) -> FusedScore | CombinedScore:
+        """What makes contributions of the point outputs of one series, from its beginning."""
+        config = self.config
+        if self.fusion_levels_ is not None:
+            return FusedScore(
+                self.fusion_levels_,
+                error_scale=self.error_scale_,
+                smoothing_span=config.smoothing_span,
+                burst_span=config.burst_span,
+            )
+        return CombinedScore(
+            smoothing_span=config.smoothing_span,
+            num_features=len(self.feature_names_),
+            score_mode=config.score_mode,
             error_scale=self.error_scale_,
-            realism_weight=self.config.realism_weight,
+            realism_weight=config.realism_weight,
         )
 
     # --- inside ----------------------------------------------------------------------------------
@@ -222,16 +226,17 @@ class SeriesScorer(abc.ABC):
         self, prepared_pieces: Iterable[np.ndarray], causal: bool
     ) -> Iterator[np.ndarray]:
         """Yields the smoothed contributions of one series."""
-        smoother = CausalSmoother(self.config.smoothing_span)
+        judge = self.point_judge()
         for outputs in iterate_points(self.point_scorer(causal), prepared_pieces):
-            yield smoother.update(self.combine(outputs))
+            yield judge.update(outputs)
 
     def _score_starts(self, prepared: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        scores = []
+        scores, judge = [], self.point_judge()
         for first in range(0, len(starts), self.config.score_batch_size):
             chosen = starts[first : first + self.config.score_batch_size]
             windows = gather_windows(prepared, chosen, self.config.window_size)
-            scores.append(self.combine(self.window_outputs(windows).mean(axis=1)).sum(axis=1))
+            means = self.window_outputs(windows).mean(axis=1, dtype=np.float64)
+            scores.append(judge.of_means(means).sum(axis=1))
         return np.concatenate(scores)
 
     def require_fitted(self) -> None:

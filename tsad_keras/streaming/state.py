@@ -14,7 +14,7 @@ from tsad_keras.streaming.events import packed_time, unpacked_time
 if TYPE_CHECKING:
     from tsad_keras.streaming.stream import StreamingDetector
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 def pack_stream(stream: StreamingDetector) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -22,7 +22,7 @@ def pack_stream(stream: StreamingDetector) -> tuple[dict[str, np.ndarray], dict[
     tracked, event = stream._tracker.get_state()
     parts = {
         "scorer": stream._scorer.get_state(),
-        "smoother": stream._smoother.get_state(),
+        "judge": stream._judge.get_state(),
         "tracker": tracked,
         "pending": {"rows": stream._pending_rows, "times": stream._pending_times},
         "last": {} if stream._last_seen is None else {"seen": stream._last_seen},
@@ -58,12 +58,12 @@ def unpack_stream(
     stream: StreamingDetector, arrays: dict[str, np.ndarray], header: dict[str, Any]
 ) -> None:
     """Brings a fresh stream of the same source and settings into a packed state."""
-    parts: dict[str, dict[str, np.ndarray]] = {"scorer": {}, "smoother": {}, "tracker": {}}
+    parts: dict[str, dict[str, np.ndarray]] = {"scorer": {}, "judge": {}, "tracker": {}}
     for name, array in arrays.items():
         part, _, key = name.partition("/")
         parts.setdefault(part, {})[key] = array
     stream._scorer.set_state(parts["scorer"])
-    stream._smoother.set_state(parts["smoother"])
+    stream._judge.set_state(parts["judge"])
     stream._tracker.set_state(parts["tracker"], header["event"])
     stream._pending_rows = parts["pending"]["rows"]
     stream._pending_times = parts["pending"]["times"]

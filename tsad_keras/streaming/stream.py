@@ -17,7 +17,6 @@ from tsad_keras.inference.inputs import check_series
 from tsad_keras.inference.scores import SeriesScorer
 from tsad_keras.persistence import FILE_NAME
 from tsad_keras.scaling import last_seen
-from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.streaming.clock import StreamClock, as_times
 from tsad_keras.streaming.events import AlarmEvent, AlarmTracker
 from tsad_keras.streaming.recalibration import Recalibration
@@ -279,7 +278,7 @@ class StreamingDetector:
     def _begin_series(self) -> None:
         causal = self._settings["causal"]
         self._scorer = self._source.point_scorer(causal, wait_for_batch=False)
-        self._smoother = CausalSmoother(self._source.config.smoothing_span)
+        self._judge = self._source.point_judge()
         self._last_seen: np.ndarray | None = None
         self._pending_rows = np.zeros(0, np.int64)  # rows that came and are not final
         self._pending_times = np.zeros(0)
@@ -295,7 +294,7 @@ class StreamingDetector:
     def _combined(self, outputs: np.ndarray) -> np.ndarray:
         if len(outputs) == 0:
             return np.zeros((0, len(self._source.feature_names_)))
-        return self._smoother.update(self._source.combine(outputs))
+        return self._judge.update(outputs)
 
     def _judged(self, contributions: np.ndarray) -> StreamUpdate:
         """Decides about the next rows that are final, and takes them from those that wait."""

@@ -1,0 +1,83 @@
+"""`fusion.FusedScore` as TensorFlow operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tsad_keras.config import Config
+from tsad_keras.export.operations import followed, smoothed
+from tsad_keras.fusion import (
+    BURST_DEVIATION,
+    BURST_LIMIT,
+    EVEN,
+    TINY,
+    FusionLevels,
+    LogLevel,
+)
+
+
+class FusedGraph:
+    """The fused score of point outputs.
+
+    Args:
+        levels: Of the detector.
+        config: Its settings.
+        divisor: `(num_features,)` what a feature's reconstruction error is divided by.
+    """
+
+    def __init__(self, levels: FusionLevels, config: Config, divisor: np.ndarray) -> None:
+        self._levels = levels
+        self._config = config
+        self._divisor = divisor
+        self._num_features = len(divisor)
+
+    def contributions(self, outputs: tf.Tensor) -> tf.Tensor:
+        """`FusedScore.update` of whole series.
+
+        Args:
+            outputs: `(batch_size, num_timesteps, num_outputs)`.
+
+        Returns:
+            `(batch_size, num_timesteps, num_features)`.
+        """
+        width = self._num_features
+        errors = outputs[..., :width] / self._divisor
+        views = [smoothed(errors, self._config.smoothing_span)]
+        levels = [self._levels.smoothed]
+        if self._levels.pattern is not None:
+            views += [outputs[..., width : 2 * width] / width, outputs[..., 2 * width :] / width]
+            levels += [self._levels.pattern, self._levels.level]
+        strangeness = [
+            _standardised(level, tf.reduce_sum(view, axis=-1))
+            for level, view in zip(levels, views, strict=True)
+        ]
+        if self._config.burst_span:
+            strangeness[0] += self._bursts(tf.reduce_sum(errors, axis=-1))
+        scores = tf.math.softplus(tf.add_n(strangeness))
+        weights = [tf.nn.relu(standard) + EVEN for standard in strangeness]
+        factor = scores / tf.add_n(weights)
+        parts = [
+            (weight * factor)[..., None] * _shares(view)
+            for weight, view in zip(weights, views, strict=True)
+        ]
+        return tf.add_n(parts)
+
+    def _bursts(self, scores: tf.Tensor) -> tf.Tensor:
+        """`BurstDetector.update` of `(batch_size, num_timesteps)`."""
+        level, span = self._levels.raw, self._config.burst_span
+        logs = tf.math.log(scores + level.offset)
+        deviations = logs - followed(logs, span, level.mean)
+        variances = tf.nn.relu(followed(tf.square(deviations), span, level.variance))
+        return tf.nn.relu(deviations / (tf.sqrt(variances) + BURST_DEVIATION) - BURST_LIMIT)
+
+
+def _standardised(level: LogLevel, scores: tf.Tensor) -> tf.Tensor:
+    """`LogLevel.standardise`."""
+    return (tf.math.log(scores + level.offset) - level.mean) / level.deviation
+
+
+def _shares(errors: tf.Tensor) -> tf.Tensor:
+    """The features' shares in the errors, as in `fusion`."""
+    errors += EVEN * tf.reduce_mean(errors, axis=-1, keepdims=True) + TINY
+    return errors / tf.reduce_sum(errors, axis=-1, keepdims=True)
