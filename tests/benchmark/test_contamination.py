@@ -146,12 +146,10 @@ def test_a_task_s_rows_are_those_of_the_contaminated_data(settings, sizes):
         data_options=sizes,
         model="l2-norm",
         methods=("l2-norm",),
-        seeds=(0, 1),
         overrides=settings,
-        kind="real",
-        rate=0.1,
+        points=((CLEAN, 0.0, 0), ("real", 0.1, 0), ("real", 0.1, 1)),
     )
-    first, second = run_task(task)
+    _, first, second = run_task(task)
     assert first[0]["data_sha256"] != second[0]["data_sha256"]
     assert [row["seed"] for row in second] == [1] * len(second)
     made = contaminate(split_test(load_dataset("synthetic", **sizes)), "real", 0.1, seed=1)

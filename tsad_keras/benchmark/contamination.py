@@ -27,17 +27,17 @@ CONDITIONS = {"kind": str, "rate": float, "num_replaced": int, "num_distinct": i
 _LENGTHS = (50, 150)  # rows of a synthetic anomaly, as in the synthetic set
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ContaminationTask(Task):
     """A `Task` on contaminated data.
 
     Attributes:
-        kind: One of `KINDS`, or `CLEAN`.
-        rate: Share of the training rows.
+        points: Arguments `kind`, `rate` and `seed` of `contaminate`, one after the other; the seed
+            is that of the fit as well. They stand in place of `seeds`, which are not used.
     """
 
-    kind: str = CLEAN
-    rate: float = 0.0
+    seeds: tuple[int, ...] = ()
+    points: tuple[tuple[str, float, int], ...] = ()
 
     worker: ClassVar[str] = "tsad_keras.benchmark.contamination"
 
@@ -76,7 +76,7 @@ class Contaminated:
 
 
 def run_task(task: ContaminationTask) -> Iterator[list[dict[str, Any]]]:
-    """Yields the rows of each seed, which is both that of the contamination and that of the fit.
+    """Yields the rows of each point: one for each method and post.
 
     Args:
         task: What to run.
@@ -85,9 +85,9 @@ def run_task(task: ContaminationTask) -> Iterator[list[dict[str, Any]]]:
         InputError: If the data are not there, cannot be cut, or do not fit the settings.
     """
     halves = split_test(load_dataset(task.dataset, task.entity, task.data_dir, **task.data_options))
-    for seed in task.seeds:
-        made = contaminate(halves, task.kind, task.rate, seed)
-        facts = {"kind": task.kind, "rate": task.rate, **made.facts}
+    for kind, rate, seed in task.points:
+        made = contaminate(halves, kind, rate, seed)
+        facts = {"kind": kind, "rate": rate, **made.facts}
         yield [facts | row for row in run_seed(task, made.dataset, seed)]
 
 
