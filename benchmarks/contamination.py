@@ -28,6 +28,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from tsad_keras.benchmark.contamination import (
     CLEAN,
@@ -535,6 +536,9 @@ def draw(curves: Curves, conditions: Sequence[Condition], post: str) -> Figure:
         axes.set_xlabel("share of training rows that are anomalous")
     for axes in panels.flat:
         _label_ends(axes)
+    families = {methods()[name].family for name in curves}
+    handles = [Patch(color=FAMILY_COLORS[f], label=f) for f in FAMILY_COLORS if f in families]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8)
     figure.suptitle(f"Anomalies in the training data (smoothing {post})", fontsize=11)
     return figure
 
@@ -573,7 +577,10 @@ def _label_ends(axes: Axes) -> None:
             fontsize=8,
             fontweight="bold" if line.get_linewidth() > 2 else "normal",
             va="center",
-            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5},
+            arrowprops={
+                **{"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5},
+                **{"relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3},
+            },
         )
 
 

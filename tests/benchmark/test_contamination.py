@@ -124,6 +124,23 @@ def test_a_higher_rate_has_the_anomalies_of_a_lower_one(halves):
     assert {tuple(row) for row in low.dataset.train[low.replaced]} <= whole
 
 
+def test_so_it_has_of_the_synthetic_ones(monkeypatch):
+    halves = split_test(make_dataset(make_labels(400, (20, 30), (300, 320)), num_train=5000))
+    drawn = []
+    monkeypatch.setattr(
+        "tsad_keras.benchmark.contamination.add_anomaly",
+        lambda values, segment, *_: drawn[-1].append(
+            (segment.end - segment.start, segment.kind, segment.features)
+        ),
+    )
+    for rate in (0.05, 0.1):
+        drawn.append([])
+        contaminate(halves, "synthetic", rate, seed=1)
+    low, high = drawn
+    assert len(low) < len(high)
+    assert low[:-1] == high[: len(low) - 1]
+
+
 def test_rate_0_is_the_clean_series(halves):
     made = contaminate(halves, CLEAN, 0, seed=9)
     assert made.dataset is halves.dataset
