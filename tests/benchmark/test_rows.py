@@ -66,3 +66,17 @@ def test_another_table_is_refused_and_left_alone(path):
     with pytest.raises(InputError, match="other columns"):
         ResultsFile(path)
     assert path.read_text() == "a,b\n1,2\n"
+
+
+def test_further_columns_stand_in_front_and_may_belong_to_the_key(path, make_row):
+    words = {"conditions": {"kind": str, "rate": float, "count": int}, "key": ("kind", "seed")}
+    extra = {"kind": "real", "rate": 0.05, "count": 12}
+    file = ResultsFile(path, **words)
+    file.append([make_row(**extra)])
+    file.append([make_row(**extra, vus_pr_score=0.9), make_row(seed=1, **extra)])
+    again = ResultsFile(path, **words)
+    assert again.rows == [make_row(**extra), make_row(seed=1, **extra)]
+    assert again.keys() == {("real", 0), ("real", 1)}
+    assert path.read_text().startswith("kind,rate,count,dataset,")
+    with pytest.raises(InputError, match="other columns"):
+        ResultsFile(path)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsad_keras.datasets.synthetic import AMPLITUDES, KINDS, make_synthetic
+from tsad_keras.datasets.base import AnomalySegment
+from tsad_keras.datasets.synthetic import (
+    AMPLITUDES,
+    KINDS,
+    add_anomaly,
+    draw_features,
+    draw_kinds,
+    make_synthetic,
+)
 from tsad_keras.errors import InputError
 
 
@@ -110,3 +118,30 @@ def test_test_part_continues_training_in_time():
 def test_refuses(arguments, message):
     with pytest.raises(InputError, match=message):
         make_synthetic(**arguments)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_anomaly_can_be_added_to_any_series_and_stays_in_its_place(kind):
+    values = np.random.default_rng(0).normal(size=(300, 3)) * [1.0, 5.0, 0.0]
+    noise, spread = values / [1.0, 5.0, 1.0], np.array([1.0, 5.0, 0.0])
+    changed, again = values.copy(), values.copy()
+    segment = AnomalySegment(100, 180, kind, (1, 2))
+    add_anomaly(changed, segment, noise, spread, np.random.default_rng(1))
+    add_anomaly(again, segment, noise, spread, np.random.default_rng(1))
+    np.testing.assert_array_equal(changed, again)
+    touched = np.zeros(values.shape, bool)
+    touched[100:180, 1] = True  # feature 2 has no noise, so nothing is large beside it
+    np.testing.assert_array_equal(changed[~touched], values[~touched])
+    size = np.abs(changed - values)[touched] / spread[1]
+    assert 1 < size.max() < 30
+
+
+@pytest.mark.parametrize("num_features", [1, 2, 7, 38])
+def test_drawn_features_and_kinds_are_as_many_as_they_are_said_to_be(num_features):
+    random = np.random.default_rng(num_features)
+    counts = {len(set(draw_features(random, num_features))) for _ in range(300)}
+    least, most = max(1, round(0.1 * num_features)), max(1, num_features // 2)
+    assert counts == set(range(least, most + 1))
+    kinds = draw_kinds(random, 4 * num_features + 1)
+    assert sorted(kinds[:4]) == sorted(KINDS)
+    assert {kinds.count(kind) for kind in KINDS} == {num_features, num_features + 1}

@@ -15,10 +15,14 @@ from tsad_keras.benchmark.posts import posts
 from tsad_keras.benchmark.processes import Rows, run_tasks
 from tsad_keras.benchmark.registry import Method, check_overrides, choose_methods, models
 from tsad_keras.benchmark.rows import ResultsFile, key_of
-from tsad_keras.benchmark.worker import Task, common_span, settings_digest
+from tsad_keras.benchmark.worker import (
+    Task,
+    common_span,
+    settings_digest,
+    short_fingerprint,
+)
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.errors import InputError
-from tsad_keras.reporting.facts import data_fingerprint
 from tsad_keras.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -28,8 +32,15 @@ Runner = Callable[[list[Task], int, Callable[[Task, Rows], None]], list[tuple[Ta
 
 
 @dataclasses.dataclass(frozen=True)
-class _Series:
-    """An entity and the hash of its data."""
+class Series:
+    """An entity and the hash of its data.
+
+    Attributes:
+        dataset: Name of the dataset.
+        entity: Name of the series.
+        options: Further options of the dataset's reader.
+        fingerprint: As in the rows.
+    """
 
     dataset: str
     entity: str
@@ -80,7 +91,7 @@ def run_grid(
     first_seed = overrides.pop("seed", 0)
     chosen = choose_methods(method_words)
     check_overrides(overrides, chosen)
-    series = _find_series(datasets, entities, data_dir, data_options or {})
+    series = find_series(datasets, entities, data_dir, data_options or {})
     file = ResultsFile(Path(output_dir) / RESULTS)
     dropped = file.drop(_outdated(series, chosen, overrides))
     if dropped:
@@ -101,14 +112,27 @@ def run_grid(
     return path
 
 
-def _find_series(
+def find_series(
     datasets: Sequence[str],
     entities: Sequence[str] | None,
     data_dir: str | os.PathLike[str],
     options: dict[str, dict[str, Any]],
-) -> list[_Series]:
-    """Loads each entity once: anything wrong with the data is said before the first run."""
-    found: list[_Series] = []
+) -> list[Series]:
+    """Loads each entity once: anything wrong with the data is said before the first run.
+
+    Args:
+        datasets: Names, as in `load_dataset`.
+        entities: Only these; None for all.
+        data_dir: Where the data lie.
+        options: By dataset, further options of its reader.
+
+    Returns:
+        The entities with labels.
+
+    Raises:
+        InputError: For unknown names, missing files, or if no entity has labels.
+    """
+    found: list[Series] = []
     missing = dict.fromkeys(entities or ())
     for name in dict.fromkeys(datasets):
         known = list_entities(name, data_dir)
@@ -117,7 +141,7 @@ def _find_series(
             if dataset.test_labels is None:
                 logger.warning("%s %s has no labels to judge by: left out", name, entity)
                 continue
-            found.append(_Series(name, entity, options.get(name, {}), _digest(dataset)))
+            found.append(Series(name, entity, options.get(name, {}), short_fingerprint(dataset)))
     absent = [e for e in missing if e not in {series.entity for series in found}]
     if absent:
         raise InputError(
@@ -128,12 +152,8 @@ def _find_series(
     return found
 
 
-def _digest(dataset: Any) -> str:
-    return data_fingerprint(dataset)[:16]
-
-
 def _outdated(
-    series: list[_Series], chosen: list[Method], overrides: dict[str, Any]
+    series: list[Series], chosen: list[Method], overrides: dict[str, Any]
 ) -> Callable[[dict[str, Any]], bool]:
     """Says of rows whether this grid would compute them with other data, settings or versions."""
     data = {(one.dataset, one.entity): one.fingerprint for one in series}
@@ -150,7 +170,7 @@ def _outdated(
 
 
 def _plan(
-    series: list[_Series],
+    series: list[Series],
     chosen: list[Method],
     seeds: range,
     overrides: dict[str, Any],
@@ -165,7 +185,7 @@ def _plan(
     for one in series:
         for model, ways in by_model.items():
 
-            def is_missing(seed: int, one: _Series = one, ways: list[str] = ways) -> bool:
+            def is_missing(seed: int, one: Series = one, ways: list[str] = ways) -> bool:
                 place = {"dataset": one.dataset, "entity": one.entity, "seed": seed}
                 keys = (key_of({**place, "method": m, "post": p}) for m in ways for p in names)
                 return any(key not in done for key in keys)

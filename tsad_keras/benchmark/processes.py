@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -57,7 +58,7 @@ def run_in_process(task: Task, started: Callable[[subprocess.Popen], None]) -> I
     }
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tsad_keras.benchmark.worker"],
+            [sys.executable, "-m", task.worker],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -140,12 +141,10 @@ def run_here(
     tasks: Iterable[Task], jobs: int, on_rows: Callable[[Task, Rows], None]
 ) -> list[tuple[Task, str]]:
     """As `run_tasks`, but one after the other in this process: quick to start, for small data."""
-    from tsad_keras.benchmark.worker import run_task
-
     failed = []
     for task in tasks:
         try:
-            for rows in run_task(task):
+            for rows in importlib.import_module(task.worker).run_task(task):
                 on_rows(task, rows)
         except InputError as error:
             failed.append((task, str(error)))

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,23 @@ class ResultsFile:
 
     Args:
         path: The file; made with its first block.
+        conditions: Further columns in front, by name, each with the type of its values.
+        key: Columns of which there is one row each.
 
     Attributes:
         rows: All rows in the file, in its order; numbers as numbers, empty cells as None.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        conditions: Mapping[str, type] | None = None,
+        key: Sequence[str] = KEY,
+    ) -> None:
         self.path = Path(path)
+        self.key = tuple(key)
+        self._conditions = dict(conditions or {})
+        self._fields = (*self._conditions, *FIELDS)
         self._lock = threading.Lock()
         self.rows: list[Row] = []
         if self.path.exists():
@@ -61,9 +71,9 @@ class ResultsFile:
         """
         with self._lock:
             known = self.keys()
-            new = [row for row in rows if key_of(row) not in known]
+            new = [row for row in rows if key_of(row, self.key) not in known]
             text = io.StringIO()
-            writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+            writer = csv.DictWriter(text, self._fields, lineterminator="\n")
             if not self.rows and not (self.path.exists() and self.path.stat().st_size):
                 writer.writeheader()
             writer.writerows(new)
@@ -82,10 +92,10 @@ class ResultsFile:
 
     def keys(self) -> set[tuple]:
         """The keys of all rows."""
-        return {key_of(row) for row in self.rows}
+        return {key_of(row, self.key) for row in self.rows}
 
     def drop(self, is_outdated: Callable[[Row], bool]) -> int:
-        """Takes rows out; the file as it was stays beside it as `results.previous.csv`.
+        """Takes rows out; the file as it was stays beside it as `*.previous.csv`.
 
         Args:
             is_outdated: Says which.
@@ -111,31 +121,37 @@ class ResultsFile:
             ) from error
         whole = text[: text.rfind("\n") + 1]
         reader = csv.DictReader(io.StringIO(whole, newline=""))
-        if whole and tuple(reader.fieldnames or ()) != FIELDS:
+        if whole and tuple(reader.fieldnames or ()) != self._fields:
             raise InputError(
                 f"{self.path} has other columns than this version writes; move it away or choose "
                 "another --output"
             )
-        self.rows = [_typed(row) for row in reader if None not in row and None not in row.values()]
+        self.rows = [
+            _typed(row, self._conditions)
+            for row in reader
+            if None not in row and None not in row.values()
+        ]
         if whole != text:
             logger.warning("%s: its last line was cut off; removed", self.path)
             self._rewrite()
 
     def _rewrite(self) -> None:
         with atomic_write(self.path) as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+            writer = csv.DictWriter(file, self._fields, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
 
 
-def key_of(row: Row) -> tuple:
+def key_of(row: Row, key: Sequence[str] = KEY) -> tuple:
     """What there is one row of."""
-    return tuple(row[name] for name in KEY)
+    return tuple(row[name] for name in key)
 
 
-def _typed(row: dict[str, str]) -> Row:
+def _typed(row: dict[str, str], conditions: Mapping[str, type]) -> Row:
     return {
-        name: value
+        name: conditions[name](value)
+        if name in conditions
+        else value
         if name in _TEXT or name.startswith("version_")
         else None
         if value == ""

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,6 +67,9 @@ class Task:
     seeds: tuple[int, ...]
     overrides: dict[str, Any]
 
+    # The module whose `run_task` does it, also as a process; a study with data of its own has one.
+    worker: ClassVar[str] = "tsad_keras.benchmark.worker"
+
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
@@ -90,31 +93,49 @@ def run_task(task: Task) -> Iterator[list[Row]]:
         InputError: If the data are not there, have no labels, or do not fit the settings.
     """
     dataset = load_dataset(task.dataset, task.entity, task.data_dir, **task.data_options)
-    model = models()[task.model]
-    fingerprint = data_fingerprint(dataset)[:16]
     for seed in task.seeds:
-        config = model.make_config(task.overrides, seed)
-        fit = _fit_detector if model.baseline is None else _fit_baseline
-        fitted = fit(model, config, dataset.train, dataset.test)
-        memory = peak_memory_mb()
-        rows = []
-        for name in task.methods:
-            method = methods()[name]
-            facts = {
-                "dataset": task.dataset,
-                "entity": task.entity,
-                "method": name,
-                "family": method.family,
-                "seed": seed,
-                "fit_seconds": round(fitted.fit_seconds, 3),
-                "score_seconds": round(fitted.score_seconds, 3),
-                "peak_memory_mb": memory,
-                "data_sha256": fingerprint,
-                "settings_sha256": settings_digest(method, task.overrides),
-                **row_versions(),
-            }
-            rows += [facts | judged for judged in _judge(fitted, method, task, dataset)]
-        yield rows
+        yield run_seed(task, dataset, seed)
+
+
+def run_seed(task: Task, dataset: TimeSeriesDataset, seed: int) -> list[Row]:
+    """Fits on `dataset.train`, scores and judges `dataset.test`.
+
+    Args:
+        task: What to run; its data are not loaded.
+        dataset: The data.
+        seed: Of the fit.
+
+    Returns:
+        A row for each of the task's methods and each post.
+    """
+    model = models()[task.model]
+    fit = _fit_detector if model.baseline is None else _fit_baseline
+    fitted = fit(model, model.make_config(task.overrides, seed), dataset.train, dataset.test)
+    common = {
+        "seed": seed,
+        "fit_seconds": round(fitted.fit_seconds, 3),
+        "score_seconds": round(fitted.score_seconds, 3),
+        "peak_memory_mb": peak_memory_mb(),
+        "data_sha256": short_fingerprint(dataset),
+        **row_versions(),
+    }
+    rows = []
+    for name in task.methods:
+        method = methods()[name]
+        facts = {
+            "dataset": task.dataset,
+            "entity": task.entity,
+            "method": name,
+            "family": method.family,
+            "settings_sha256": settings_digest(method, task.overrides),
+        }
+        rows += [facts | common | judged for judged in _judge(fitted, method, task, dataset)]
+    return rows
+
+
+def short_fingerprint(dataset: TimeSeriesDataset) -> str:
+    """The hash of the data in a row: 16 hexadecimal digits."""
+    return data_fingerprint(dataset)[:16]
 
 
 def settings_digest(method: Method, overrides: dict[str, Any]) -> str:
@@ -253,21 +274,28 @@ def _judge(
         }
 
 
-def main() -> int:
-    """Runs the task on the first line of standard input; ends when that is closed."""
+def serve(make_task: Callable[..., Task], run: Callable[[Any], Iterator[list[Row]]]) -> None:
+    """Runs the task on the first line of standard input and ends the process.
+
+    It ends as well, at any time, when standard input is closed.
+
+    Args:
+        make_task: The task's class.
+        run: Yields the rows of each seed.
+    """
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # nothing but results goes to standard output
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        answers = run_task(Task(**{**task, "methods": tuple(task["methods"])}))
-        for rows in answers:
+        for rows in run(make_task(**{**task, "methods": tuple(task["methods"])})):
             results.write(json.dumps(rows) + "\n")
             results.flush()
     except InputError as error:
         results.write(json.dumps({"error": str(error)}) + "\n")
         results.flush()
-    return 0
+    sys.stdout.flush()
+    os._exit(0)  # the thread above may still hold standard input
 
 
 def _end_with_parent() -> None:
@@ -276,6 +304,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # the thread above may still hold standard input
+    serve(Task, run_task)

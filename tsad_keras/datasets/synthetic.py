@@ -130,10 +130,8 @@ def make_synthetic(
     )
     feature_labels = np.zeros(test.shape, bool)
     for segment in segments:
-        rows, columns = slice(segment.start, segment.end), list(segment.features)
-        effect = _effect(streams[3], segment, noise[num_train:][rows, columns])
-        test[rows, columns] += spread[columns] * effect
-        feature_labels[rows, columns] = True
+        add_anomaly(test, segment, noise[num_train:], spread, streams[3])
+        feature_labels[segment.start : segment.end, list(segment.features)] = True
     minutes = np.arange(num_train + num_test).astype("timedelta64[m]")
     times = (np.datetime64("2024-01-01T00:00") + minutes).astype("datetime64[ns]")
     return TimeSeriesDataset(
@@ -149,6 +147,47 @@ def make_synthetic(
         test_segments=segments,
         notes=(NOTE,),
     )
+
+
+def add_anomaly(
+    values: np.ndarray,
+    segment: AnomalySegment,
+    noise: np.ndarray,
+    spread: np.ndarray,
+    random: np.random.Generator,
+) -> None:
+    """Adds an anomaly in place, by the equations at the top of this module.
+
+    Args:
+        values: Any series, (num_timesteps, num_features).
+        segment: Where, of which of the `KINDS`, and on which features.
+        noise: The part of `values` that is noise, of unit variance, shaped as these.
+        spread: Standard deviation of each feature's noise, in the units of `values`,
+            (num_features,).
+        random: For amplitudes and onsets.
+
+    Example:
+        >>> values = np.zeros((4, 2))
+        >>> segment = AnomalySegment(1, 3, "level_shift", (0,))
+        >>> add_anomaly(values, segment, values, np.ones(2), np.random.default_rng(0))
+        >>> (values != 0).tolist()
+        [[False, False], [True, False], [True, False], [False, False]]
+    """
+    rows, columns = slice(segment.start, segment.end), list(segment.features)
+    values[rows, columns] += spread[columns] * _effect(random, segment, noise[rows, columns])
+
+
+def draw_features(random: np.random.Generator, num_features: int) -> tuple[int, ...]:
+    """Draws the features of an anomaly, 10 to 50 % of all and at least one; in ascending order."""
+    most = max(1, num_features // 2)
+    count = random.integers(max(1, round(0.1 * num_features)), most + 1)
+    return tuple(sorted(random.choice(num_features, count, replace=False).tolist()))
+
+
+def draw_kinds(random: np.random.Generator, count: int) -> list[str]:
+    """Draws kinds of anomalies so that each is there equally often, up to one."""
+    kinds = [kind for _ in range(-(-count // len(KINDS))) for kind in random.permutation(KINDS)]
+    return [str(kind) for kind in kinds[:count]]
 
 
 def _normal_rows(
@@ -220,14 +259,11 @@ def _draw_segments(
     gaps = np.full(num_gaps, min(2, num_normal // num_gaps))
     gaps += np.bincount(random.integers(0, num_gaps, num_normal - gaps.sum()), minlength=num_gaps)
     starts = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
-    kinds = [KINDS[i % len(KINDS)] for i in range(-(-len(lengths) // len(KINDS)) * len(KINDS))]
-    kinds = [kind for i in range(0, len(kinds), 4) for kind in random.permutation(kinds[i : i + 4])]
+    kinds = draw_kinds(random, len(lengths))
     segments = []
-    for start, length, kind in zip(starts * grid, lengths * grid, kinds, strict=False):
-        most = max(1, num_features // 2)
-        count = random.integers(max(1, round(0.1 * num_features)), most + 1)
-        features = tuple(sorted(random.choice(num_features, count, replace=False).tolist()))
-        segments.append(AnomalySegment(int(start), int(start + length), str(kind), features))
+    for start, length, kind in zip(starts * grid, lengths * grid, kinds, strict=True):
+        features = draw_features(random, num_features)
+        segments.append(AnomalySegment(int(start), int(start + length), kind, features))
     return segments
 
 
