@@ -12,7 +12,7 @@ NORMAL = np.exp(RANDOM.normal(2.0, 1.0, 5000))
 def test_normal_scores_are_standardised():
     standard = LogLevel.of(NORMAL).standardise(NORMAL)
     assert abs(standard.mean()) < 1e-9
-    assert standard.std() == pytest.approx(1 / np.sqrt(1 + 0.5**2), abs=0.03)
+    assert standard.std() == pytest.approx(1 / np.sqrt(1 + 0.1**2), abs=0.03)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e6])

@@ -44,7 +44,7 @@ class Config:
     validation_fraction: float = 0.1  # tail of the training series, kept for stopping and threshold
 
     # --- scaling ---------------------------------------------------------------------------------
-    clip: float = 10.0  # z-scores beyond this are cut, so that one wild value cannot own a window
+    clip: float = 50.0  # z-scores beyond this are cut, so that one wild value cannot own a series
 
     # --- masks and augmentation ------------------------------------------------------------------
     mask_type: Literal["geometric", "random", "none"] = "geometric"  # the paper's augmentation
@@ -58,6 +58,7 @@ class Config:
     num_heads: int = 4  # attention heads; must divide hidden_dim
     intermediate_dim: int = 256  # width inside the feed-forward part
     num_layers: int = 1  # encoder blocks; enough for 20 tokens, and each costs its share of a step
+    bottleneck_dim: int = 32  # one vector between encoder and decoder; 0 = every token by itself
     dropout: float = 0.0  # windows are drawn at random and masked: enough noise already
     discriminator_dim: int = 128  # width of the discriminator's hidden layers
     discriminator_layers: int = 2  # hidden layers of the discriminator
@@ -80,7 +81,7 @@ class Config:
     batch_size: int = 32  # windows a step; each gives two views, so networks see twice as many
     epochs: int = 10
     steps_per_epoch: int = 20  # at most; a long series does not make a long epoch
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3  # 200 steps are enough with it, at the bottleneck's width
     discriminator_learning_rate: float = 5e-4
     weight_decay: float = 1e-5  # AdamW
     gradient_clip_norm: float = 1.0  # global norm, each of the two optimizers
@@ -199,7 +200,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mask_type": "random",
         "masking_ratio": 0.15,
         "jitter": 0.03,
+        "clip": 10.0,
         "hidden_dim": 128,
+        "bottleneck_dim": 0,
         "num_layers": 4,
         "num_heads": 8,
         "latent_generator": True,
@@ -243,6 +246,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "num_heads": (1, 1024, False),
     "intermediate_dim": (1, 262_144, False),
     "num_layers": (1, 100, False),
+    "bottleneck_dim": (0, 65_536, False),
     "dropout": (0, 0.99, False),
     "discriminator_dropout": (0, 0.99, False),
     "discriminator_dim": (1, 65_536, False),

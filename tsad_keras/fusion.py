@@ -8,7 +8,7 @@ errors are positive and skewed, and a moved normal level multiplies them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,12 @@ from tsad_keras.scoring import combine_scores
 from tsad_keras.smoothing import CausalSmoother
 
 _OFFSET = 0.01  # of the mean normal score: an error of nearly nothing is no great surprise
-_LEAST_DEVIATION = 0.5  # log units; the spread of a short validation part is not to be believed
+_LEAST_DEVIATION = 0.1  # log units; the spread of a short validation part is not to be believed
 BURST_DEVIATION = 0.05  # log units; likewise for the last few scores
 BURST_LIMIT = 2.0  # standard deviations that are nothing special
+BURST_WEIGHT = 2.0  # beside the views of the fused score; 1 to 3 do about as well
+LEVEL_WEIGHT = 0.5  # likewise
+_LEAST_SCALE = 0.5  # of the mean over the features; a quiet feature must not drown the others
 EVEN = 1e-3  # share that is given out evenly, so that shares are smooth where all errors vanish
 TINY = 1e-12
 
@@ -53,7 +56,7 @@ class LogLevel:
 
     @property
     def deviation(self) -> float:
-        """What `standardise` divides by: sqrt(variance + 0.5^2)."""
+        """What `standardise` divides by: sqrt(variance + 0.1^2)."""
         return float(np.sqrt(self.variance + _LEAST_DEVIATION**2))
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
@@ -120,47 +123,56 @@ class FusionLevels:
         smoothed: Likewise, smoothed.
         pattern: Level of the patterns' error; None without a memory.
         level: Level of the levels' error; None without a memory.
+        pattern_scale: `(num_features,)` what a feature's pattern error is divided by; None without
+            a memory.
     """
 
     raw: LogLevel
     smoothed: LogLevel
     pattern: LogLevel | None = None
     level: LogLevel | None = None
+    pattern_scale: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, outputs: Sequence[np.ndarray], error_scale: np.ndarray, smoothing_span: int
+        cls, outputs: Sequence[np.ndarray], error_scale: np.ndarray, *, calibrate: bool = True
     ) -> FusionLevels:
         """The levels of point outputs of normal series.
 
         Args:
             outputs: Of each series, as for `FusedScore.update`.
             error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
-            smoothing_span: Of `CausalSmoother`.
+            calibrate: Whether a feature's pattern error is divided by its mean.
         """
-        views = [_views(values, error_scale) for values in outputs]
-        raw = [view[0].sum(axis=1) for view in views]
-        smoothed = [CausalSmoother(smoothing_span).update(part[:, None])[:, 0] for part in raw]
-        remembered = [
-            LogLevel.of(np.concatenate([view[index].sum(axis=1) for view in views]))
-            for index in range(1, len(views[0]))
-        ]
-        return cls(
-            LogLevel.of(np.concatenate(raw)), LogLevel.of(np.concatenate(smoothed)), *remembered
-        )
+        joined, width, pattern_scale = np.concatenate(outputs), len(error_scale), None
+        if joined.shape[1] >= 4 * width:
+            pattern_scale = np.ones(width)
+            if calibrate:
+                means = joined[:, 2 * width : 3 * width].mean(axis=0)
+                pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + TINY)
+        views = _views(joined, error_scale, pattern_scale)
+        return cls(*(LogLevel.of(view.sum(axis=1)) for view in views), pattern_scale=pattern_scale)
 
-    def to_array(self) -> np.ndarray:
-        """`(num_parts, 3)`: offset, mean and variance of each part."""
-        found = [getattr(self, field.name) for field in dataclasses.fields(self)]
-        return np.array([dataclasses.astuple(level) for level in found if level is not None])
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As arrays for `from_arrays`: `(num_parts, 3)` offset, mean and variance, and a scale."""
+        levels = [self.raw, self.smoothed, self.pattern, self.level]
+        found = np.array([dataclasses.astuple(level) for level in levels if level is not None])
+        scale = {} if self.pattern_scale is None else {"pattern_scale": self.pattern_scale}
+        return {"fusion_levels": found, **scale}
 
     @classmethod
-    def from_array(cls, values: np.ndarray) -> FusionLevels:
-        """What `to_array` gave; any other shape is a ValueError."""
-        values = np.asarray(values, np.float64)
+    def from_arrays(cls, arrays: Mapping[str, Any], num_features: int) -> FusionLevels:
+        """What `arrays` gave; a missing array is a KeyError, another shape a ValueError."""
+        values = np.asarray(arrays["fusion_levels"], np.float64)
         if values.shape not in ((2, 3), (4, 3)):
-            raise ValueError(f"fusion levels have shape {values.shape}")
-        return cls(*(LogLevel(*map(float, row)) for row in values))
+            raise ValueError(f"fusion_levels has shape {values.shape}")
+        levels = [LogLevel(*map(float, row)) for row in values]
+        if len(levels) == 2:
+            return cls(*levels)
+        scale = np.asarray(arrays["pattern_scale"], np.float64)
+        if scale.shape != (num_features,):
+            raise ValueError(f"pattern_scale has shape {scale.shape}")
+        return cls(*levels, pattern_scale=scale)
 
 
 class FusedScore:
@@ -169,7 +181,7 @@ class FusedScore:
     With z(e) the standardised logarithm of an error, its mean over the features (`LogLevel`):
 
         score = log(1 + exp(z(smoothed reconstruction error) + z(patterns' error)
-                            + z(levels' error) + burst of the reconstruction error))
+                            + 0.5 z(levels' error) + 2 burst of the reconstruction error))
 
     About 0.7 is normal; large scores are the sum itself. What no view finds strange stays near 0,
     and a view counts by how strange its error is and not by its unit.
@@ -177,10 +189,10 @@ class FusedScore:
     Args:
         levels: On normal data.
         error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
-        smoothing_span: Of `CausalSmoother`, for the reconstruction error.
         burst_span: Of `BurstDetector`; 0 = without bursts.
         has_reconstruction: Whether the reconstruction error and its bursts count.
         has_memory: Whether the memory's errors count, if there are any.
+        has_smoothing: Whether the smoothed reconstruction error counts, or the raw one.
     """
 
     def __init__(
@@ -188,73 +200,67 @@ class FusedScore:
         levels: FusionLevels,
         *,
         error_scale: np.ndarray,
-        smoothing_span: int,
         burst_span: int,
         has_reconstruction: bool = True,
         has_memory: bool = True,
+        has_smoothing: bool = True,
     ) -> None:
         self._levels = levels
         self._error_scale = error_scale
-        self._smoother = CausalSmoother(smoothing_span)
         self._bursts = BurstDetector(levels.raw, burst_span) if burst_span else None
         self._has_reconstruction = has_reconstruction
         self._has_memory = has_memory
+        self._has_smoothing = has_smoothing
 
     def update(self, outputs: np.ndarray) -> np.ndarray:
         """Takes further point outputs of the same series, returns their contributions.
 
         Args:
-            outputs: `(num_timesteps, num_features)` squared reconstruction errors, or three times
-                as many columns: those, the patterns' errors and the levels' errors. Further columns
-                are not looked at.
+            outputs: `(num_timesteps, 2 * num_features)` squared reconstruction errors, raw and
+                smoothed; with a memory twice as many columns, further the patterns' and the levels'
+                errors. Columns beyond these are not looked at.
 
         Returns:
             `(num_timesteps, num_features)`, not negative; rows sum to the score. Each view's part
             of a score is shared out in proportion to the features' errors in that view.
         """
-        errors, *remembered = _views(outputs, self._error_scale)
-        if len(errors) == 0:
-            return errors
-        raw, smoothed = errors.sum(axis=1), self._smoother.update(errors)
-        bursts = self._bursts.update(raw) if self._bursts is not None else np.zeros(len(raw))
-        return self._fused(self._levels.smoothed, smoothed, remembered, bursts)
+        views = _views(outputs, self._error_scale, self._levels.pattern_scale)
+        if self._bursts is None:
+            return self._fused(views, np.zeros(len(outputs)))
+        return self._fused(views, self._bursts.update(views[0].sum(axis=1)))
 
     def of_means(self, outputs: np.ndarray) -> np.ndarray:
         """Contributions of means over windows `(num_windows, num_columns)`: no past, no bursts."""
-        errors, *remembered = _views(outputs, self._error_scale)
-        return self._fused(self._levels.raw, errors, remembered, np.zeros(len(errors)))
+        views = _views(outputs, self._error_scale, self._levels.pattern_scale)
+        return self._fused(views, np.zeros(len(outputs)))
 
     def get_state(self) -> dict[str, np.ndarray]:
         """What the next score depends on, as arrays for `set_state`."""
-        bursts = self._bursts.get_state() if self._bursts is not None else {}
-        return self._smoother.get_state() | bursts
+        return {} if self._bursts is None else self._bursts.get_state()
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Goes on where another one of the same settings was at `get_state`."""
-        self._smoother.set_state(state)
         if self._bursts is not None:
             self._bursts.set_state(state)
 
-    def _fused(
-        self,
-        reconstruction_level: LogLevel,
-        errors: np.ndarray,
-        remembered: list[np.ndarray],
-        bursts: np.ndarray,
-    ) -> np.ndarray:
+    def _fused(self, views: list[np.ndarray], bursts: np.ndarray) -> np.ndarray:
+        raw, smoothed, *remembered = views
         found: list[tuple[np.ndarray, np.ndarray]] = []
         if self._has_reconstruction:
-            found.append((reconstruction_level.standardise(errors.sum(axis=1)) + bursts, errors))
+            errors = smoothed if self._has_smoothing else raw
+            level = self._levels.smoothed if self._has_smoothing else self._levels.raw
+            standard = level.standardise(errors.sum(axis=1))
+            found.append((standard + BURST_WEIGHT * bursts, errors))
         if self._has_memory:
-            levels = (self._levels.pattern, self._levels.level)
-            for level, view in zip(levels, remembered, strict=False):
-                found.append((level.standardise(view.sum(axis=1)), view))
+            levels = ((self._levels.pattern, 1.0), (self._levels.level, LEVEL_WEIGHT))
+            for (level, factor), view in zip(levels, remembered, strict=False):
+                found.append((factor * level.standardise(view.sum(axis=1)), view))
         strangeness = np.array([standard for standard, _ in found])  # (num_views, num_timesteps)
         scores = np.logaddexp(0.0, strangeness.sum(axis=0))
         # Only what lies above normal explains a score; EVEN decides where nothing does.
         weights = np.maximum(strangeness, 0.0) + EVEN
         weights *= scores / weights.sum(axis=0)
-        contributions = np.zeros_like(errors)
+        contributions = np.zeros_like(raw)
         for weight, (_, view) in zip(weights, found, strict=True):
             contributions += weight[:, None] * _shares(view)
         return contributions
@@ -296,15 +302,18 @@ class CombinedScore:
         self._smoother.set_state(state)
 
 
-def _views(outputs: np.ndarray, error_scale: np.ndarray) -> list[np.ndarray]:
+def _views(
+    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
+) -> list[np.ndarray]:
     """The errors of each view, `(num_rows, num_features)`, that sum to their mean over features."""
-    num_features = len(error_scale)
-    count = 3 if outputs.shape[1] >= 3 * num_features else 1
-    views = [
-        outputs[:, index * num_features : (index + 1) * num_features] / num_features
-        for index in range(count)
+    scales = [error_scale, error_scale]
+    if pattern_scale is not None:
+        scales += [pattern_scale, np.ones_like(pattern_scale)]
+    width = len(error_scale)
+    return [
+        outputs[:, index * width : (index + 1) * width] / (scale * width)
+        for index, scale in enumerate(scales)
     ]
-    return [views[0] / error_scale, *views[1:]]
 
 
 def _shares(errors: np.ndarray) -> np.ndarray:

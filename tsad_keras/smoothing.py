@@ -1,4 +1,4 @@
-"""Smoothing over the past, for scores of windows that come one after the other."""
+"""Smoothing: over the past of a series, and both ways within a window."""
 
 from __future__ import annotations
 
@@ -46,3 +46,27 @@ class CausalSmoother:
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Goes on where another smoother of the same span was at `get_state`."""
         self._last = list(state["last"]) if "last" in state else None
+
+
+def two_sided_kernel(window_size: int, span: int) -> np.ndarray:
+    """Weights of a mean that fades both ways within a window.
+
+    The weight of a time step falls by a = (span - 1) / (span + 1) with every step of distance, as
+    if an exponentially weighted mean of that span ran forwards and then backwards. At a window's
+    end only the past is left.
+
+    Args:
+        window_size: Time steps a window.
+        span: In time steps; 1 leaves values as they are.
+
+    Returns:
+        `(window_size, window_size)` float32; rows sum to 1. The smoothed values of a window are the
+        product of this matrix and the values `(window_size, num_columns)`.
+
+    Example:
+        >>> two_sided_kernel(3, 3).round(2).tolist()
+        [[0.57, 0.29, 0.14], [0.25, 0.5, 0.25], [0.14, 0.29, 0.57]]
+    """
+    steps = np.arange(window_size)
+    weights = ((span - 1.0) / (span + 1.0)) ** np.abs(steps[:, None] - steps)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

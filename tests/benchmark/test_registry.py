@@ -14,7 +14,7 @@ from tsad_keras.errors import InputError
 
 PROMISED = {
     "floor": ["random", "always-alarm", "untrained"],
-    "simple": ["l2-norm", "l2-norm-clip50", "pca-error", "knn", "knn-projection", "k-means"],
+    "simple": ["l2-norm", "l2-norm-clip10", "pca-error", "knn", "knn-projection", "k-means"],
     "neural": ["dense-autoencoder", "lstm-autoencoder", "transformer-autoencoder"],
     "ours": ["contrastive-gan", "hybrid"],
     "ablation": [
@@ -66,7 +66,7 @@ def test_every_model_has_settings_and_one_rule_for_decisions():
             baseline = model.make_baseline(config)
             assert baseline.false_alarm_rate == 0.02
             assert baseline.smoothing_span == 1
-            assert baseline.clip == (50.0 if name.endswith("clip50") else 10.0)
+            assert baseline.clip == (10.0 if name.endswith("clip10") else 50.0)
             assert model.is_random == hasattr(baseline, "seed")
             assert not model.is_random or baseline.seed == 3
 

@@ -121,4 +121,4 @@ def test_the_hash_of_settings_sees_what_matters_to_a_method(settings):
     assert digest("hybrid") != digest("hybrid", hidden_dim=32)
     assert digest("contrastive-gan") != digest("realism-score") != digest("no-memory")
     assert digest("random") != digest("random", smoothing_span=7)
-    assert digest("l2-norm") != digest("l2-norm-clip50")
+    assert digest("l2-norm") != digest("l2-norm-clip10")

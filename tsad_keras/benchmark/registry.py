@@ -83,7 +83,7 @@ class Method:
         label: In tables and figures.
         model: Name of its `Model`.
         options: What goes into the combination of outputs to scores: `calibrate`, `score_mode`,
-            `smoothing_span`, and of the fused score `burst_span, has_reconstruction, has_memory`.
+            and of the fused score `burst_span, has_reconstruction, has_memory, has_smoothing`.
     """
 
     name: str
@@ -111,9 +111,9 @@ def models() -> dict[str, Model]:
         Model("always-alarm", baselines.AlwaysAlarmBaseline),
         Model("untrained", settings=_UNTRAINED),
         Model("l2-norm", baselines.L2NormBaseline),
-        Model("l2-norm-clip50", baselines.L2NormBaseline, settings={"clip": 50.0}),
+        Model("l2-norm-clip10", baselines.L2NormBaseline, settings={"clip": 10.0}),
         Model("pca-error", baselines.PCAErrorBaseline),
-        Model("pca-error-clip50", baselines.PCAErrorBaseline, settings={"clip": 50.0}),
+        Model("pca-error-clip10", baselines.PCAErrorBaseline, settings={"clip": 10.0}),
         Model("knn", baselines.KNNBaseline),
         Model("knn-projection", baselines.KNNProjectionBaseline),
         Model("k-means", baselines.KMeansBaseline),
@@ -182,9 +182,9 @@ def methods() -> dict[str, Method]:
             _RECONSTRUCTION,
         ),
         Method("l2-norm", "simple", "L2 norm", "l2-norm"),
-        Method("l2-norm-clip50", "simple", "L2 norm, clip 50", "l2-norm-clip50"),
+        Method("l2-norm-clip10", "simple", "L2 norm, clip 10", "l2-norm-clip10"),
         *_calibrated("pca-error", "PCA error", "simple"),
-        Method("pca-error-clip50", "simple", "PCA error, clip 50", "pca-error-clip50"),
+        Method("pca-error-clip10", "simple", "PCA error, clip 10", "pca-error-clip10"),
         Method("knn", "simple", "kNN of rows", "knn"),
         Method("knn-projection", "simple", "kNNproj", "knn-projection"),
         Method("k-means", "simple", "k-means on windows", "k-means"),
@@ -199,7 +199,7 @@ def methods() -> dict[str, Method]:
         of_score("no-memory", "no memory", has_memory=False),
         of_score("memory-only", "memory only", has_reconstruction=False),
         of_score("no-bursts", "no bursts", burst_span=0),
-        of_score("no-smoothing", "no smoothing", smoothing_span=1),
+        of_score("no-smoothing", "no smoothing", has_smoothing=False),
         of_score("no-calibration", "no calibration", calibrate=False),
         of_score("realism-score", "realism score", score_mode="realism"),
         of_score("combined-score", "combined score", score_mode="combined"),

@@ -213,15 +213,13 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
         outputs: np.ndarray,
         score_mode: str = config.score_mode,
         calibrate: bool = config.calibrate,
-        smoothing_span: int = config.smoothing_span,
         **of_fusion: Any,
     ) -> np.ndarray:
         scale = detector.error_scale_ if calibrate else np.ones_like(detector.error_scale_)
         if score_mode == "fused":
             judge: FusedScore | CombinedScore = FusedScore(
-                FusionLevels.of([validation], scale, smoothing_span),
+                FusionLevels.of([validation], scale, calibrate=calibrate),
                 error_scale=scale,
-                smoothing_span=smoothing_span,
                 **{"burst_span": config.burst_span, **of_fusion},
             )
         else:

@@ -16,7 +16,6 @@ from tsad_keras.detector.networks import (
     Networks,
     build_networks,
     compile_window_outputs,
-    memory_errors,
 )
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
@@ -176,13 +175,12 @@ class ContrastiveGANDetector(SeriesScorer):
     def _set_networks(self, networks: Networks, memory: PatternMemory | None) -> None:
         self.networks_ = networks
         self.memory_ = memory
-        remembered = None if memory is None else memory_errors(self.config, memory)
         # Traced on first use, so the second one costs nothing where nobody asks for components.
-        self._window_components = compile_window_outputs(networks, True, remembered)
+        self._window_components = compile_window_outputs(self.config, networks, memory, True)
         self._window_outputs = (
             self._window_components
             if self.config.has_realism
-            else compile_window_outputs(networks, False, remembered)
+            else compile_window_outputs(self.config, networks, memory, False)
         )
 
     def _calibrate(self, scaled_train: list[np.ndarray]) -> None:
@@ -200,7 +198,9 @@ class ContrastiveGANDetector(SeriesScorer):
                 for values in scaled_validation
             ]
             self.fusion_levels_ = FusionLevels.of(
-                outputs, self.error_scale_, self.config.smoothing_span
+                outputs,
+                self.error_scale_,
+                calibrate=self.config.calibrate,
             )
 
     def _choose_thresholds(self, scaled_validation: list[np.ndarray]) -> None:
@@ -241,12 +241,15 @@ class ContrastiveGANDetector(SeriesScorer):
 
         Returns:
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
-            units, and `realism` (num_timesteps,), the mean D of the covering windows; with a memory
-            `pattern_error` and `level_error` (num_timesteps,), mean squared distances to it.
+            units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
+            score also `smoothed_error` (num_timesteps,), and with a memory `pattern_error` and
+            `level_error` (num_timesteps,), mean squared distances to it.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
         names = ["reconstruction_error"]
+        if self.fusion_levels_ is not None:
+            names += ["smoothed_error"]
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)
@@ -264,8 +267,8 @@ class ContrastiveGANDetector(SeriesScorer):
 
         Returns:
             `(num_timesteps, num_features + 1)`: squared errors of the features in scaled units, and
-            1 - D of the covering windows. With a memory `(num_timesteps, 3 * num_features + 1)`:
-            the patterns' and the levels' errors stand before the last column.
+            1 - D of the covering windows. For the fused score the smoothed errors and, with a
+            memory, the patterns' and the levels' errors stand before the last column.
         """
         return score_points(
             prepared,
@@ -316,4 +319,4 @@ class ContrastiveGANDetector(SeriesScorer):
         if self.fusion_levels_ is None:
             return {}
         memory = {} if self.memory_ is None else self.memory_.arrays()
-        return {"fusion_levels": self.fusion_levels_.to_array(), **memory}
+        return {**self.fusion_levels_.arrays(), **memory}

@@ -44,7 +44,10 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
         detector._set_networks(networks, memory)
         detector.fusion_levels_ = None
         if detector.config.score_mode == "fused":
-            detector.fusion_levels_ = FusionLevels.from_array(arrays["fusion_levels"])
+            levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
+            if (levels.pattern is not None) != detector.config.has_memory:
+                raise ValueError("fusion_levels does not fit the settings")
+            detector.fusion_levels_ = levels
         for name in DECISIONS:
             setattr(detector, f"{name}_", float(metadata[name]))
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])

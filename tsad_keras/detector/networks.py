@@ -18,6 +18,7 @@ from tsad_keras.models import (
 )
 from tsad_keras.models.memory import MemoryErrors, PatternMemory
 from tsad_keras.models.seeding import seeded_initialisers
+from tsad_keras.smoothing import two_sided_kernel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,11 @@ def build_networks(config: Config, num_features: int) -> Networks:
     with seeded_initialisers(config.seed):
         return Networks(
             autoencoder=build_autoencoder(
-                *shape, num_layers=config.num_layers, dropout=config.dropout, **attention
+                *shape,
+                num_layers=config.num_layers,
+                dropout=config.dropout,
+                bottleneck_dim=config.bottleneck_dim,
+                **attention,
             ),
             discriminator=build_discriminator(
                 *shape,
@@ -92,27 +97,33 @@ def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
 
 
 def compile_window_outputs(
-    networks: Networks, with_realism: bool, remembered: MemoryErrors | None = None
+    config: Config, networks: Networks, memory: PatternMemory | None, with_realism: bool
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the function that scoring runs over windows.
 
     Args:
+        config: The settings.
         networks: Trained networks.
+        memory: None if there is none.
         with_realism: Whether to ask the discriminator as well.
-        remembered: What looks windows up in a memory; None if there is none.
 
     Returns:
         A function from scaled windows (batch_size, window_size, num_features) to their squared
-        reconstruction errors, same shape; with a memory as many columns again for the patterns'
-        errors and for the levels'; with realism one last column holds 1 - D(window).
+        reconstruction errors, same shape; for the fused score as many columns again for the
+        smoothed errors and, with a memory, for the patterns' errors and for the levels'; with
+        realism one last column holds 1 - D(window).
     """
 
+    remembered = None if memory is None else memory_errors(config, memory)
+    kernel = two_sided_kernel(config.window_size, config.smoothing_span)
     shape = [None, *networks.autoencoder.input_shape[1:]]
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])  # one trace for every batch
     def outputs(windows: tf.Tensor) -> tf.Tensor:
         reconstruction = networks.autoencoder(windows, training=False)["reconstruction"]
         errors = tf.math.squared_difference(windows, reconstruction)
+        if config.score_mode == "fused":
+            errors = tf.concat([errors, tf.linalg.matmul(kernel, errors)], axis=2)
         if remembered is not None:
             errors = tf.concat([errors, remembered(windows)], axis=2)
         if not with_realism:

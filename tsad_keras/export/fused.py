@@ -6,11 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.config import Config
-from tsad_keras.export.operations import followed, smoothed
+from tsad_keras.export.operations import followed
 from tsad_keras.fusion import (
     BURST_DEVIATION,
     BURST_LIMIT,
+    BURST_WEIGHT,
     EVEN,
+    LEVEL_WEIGHT,
     TINY,
     FusionLevels,
     LogLevel,
@@ -43,17 +45,21 @@ class FusedGraph:
         """
         width = self._num_features
         errors = outputs[..., :width] / self._divisor
-        views = [smoothed(errors, self._config.smoothing_span)]
+        views = [outputs[..., width : 2 * width] / self._divisor]
         levels = [self._levels.smoothed]
         if self._levels.pattern is not None:
-            views += [outputs[..., width : 2 * width] / width, outputs[..., 2 * width :] / width]
+            divisor = (self._levels.pattern_scale * width).astype(np.float32)
+            patterns, remembered = outputs[..., 2 * width : 3 * width], outputs[..., 3 * width :]
+            views += [patterns / divisor, remembered / width]
             levels += [self._levels.pattern, self._levels.level]
         strangeness = [
             _standardised(level, tf.reduce_sum(view, axis=-1))
             for level, view in zip(levels, views, strict=True)
         ]
         if self._config.burst_span:
-            strangeness[0] += self._bursts(tf.reduce_sum(errors, axis=-1))
+            strangeness[0] += BURST_WEIGHT * self._bursts(tf.reduce_sum(errors, axis=-1))
+        if self._levels.level is not None:
+            strangeness[2] *= LEVEL_WEIGHT
         scores = tf.math.softplus(tf.add_n(strangeness))
         weights = [tf.nn.relu(standard) + EVEN for standard in strangeness]
         factor = scores / tf.add_n(weights)

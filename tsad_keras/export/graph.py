@@ -18,6 +18,7 @@ from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import memory_errors
 from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, smoothed
+from tsad_keras.smoothing import two_sided_kernel
 
 _WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
 
@@ -50,6 +51,7 @@ class ScoringGraph:
         self._remembered = None
         if detector.memory_ is not None:
             self._remembered = memory_errors(self.config, detector.memory_)
+        self._kernel = two_sided_kernel(self.config.window_size, self.config.smoothing_span)
         self._fused = None
         if detector.fusion_levels_ is not None:
             self._fused = FusedGraph(detector.fusion_levels_, self.config, self._divisor)
@@ -179,8 +181,11 @@ class ScoringGraph:
         scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
         made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
         errors = tf.math.squared_difference(scaled, made)
-        if self._remembered is not None:
-            return tf.concat([errors, self._remembered(scaled)], axis=2)
+        if self._fused is not None:
+            views = [errors, tf.linalg.matmul(self._kernel, errors)]
+            if self._remembered is not None:
+                views.append(self._remembered(scaled))
+            return tf.concat(views, axis=2)
         if not self.config.has_realism:
             return errors
         unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
@@ -226,7 +231,7 @@ class ScoringGraph:
         num_starts = tf.size(starts)
         total = batch_size * num_starts
         flat = tf.reshape(scaled, (-1, self.num_features))
-        num_views = 1 if self._remembered is None else 3
+        num_views = 1 + (self._fused is not None) + 2 * (self._remembered is not None)
         num_outputs = num_views * self.num_features + self.config.has_realism
         steps = tf.range(self.config.window_size)
 

@@ -108,7 +108,7 @@ def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
         "threshold_method": config.threshold_method,
         "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
         "error_scale": detector.error_scale_.tolist(),
-        "fusion_levels": None if levels is None else levels.to_array().tolist(),
+        "fusion": None if levels is None else {k: v.tolist() for k, v in levels.arrays().items()},
         "config": config.to_dict(),
     }
 

@@ -15,6 +15,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer
 from tsad_keras.scaling import fill_missing
+from tsad_keras.smoothing import two_sided_kernel
 
 METADATA_FILE = Path("assets") / "metadata.json"
 FORMAT_VERSION = 2
@@ -53,8 +54,10 @@ class ExportedDetector(SeriesScorer):
             self.config = Config.from_dict(self.metadata["config"])
             self.feature_names_ = tuple(str(name) for name in self.metadata["feature_names"])
             self.error_scale_ = np.array(self.metadata["error_scale"], np.float64)
-            levels = self.metadata["fusion_levels"]
-            self.fusion_levels_ = None if levels is None else FusionLevels.from_array(levels)
+            levels, width = self.metadata["fusion"], len(self.feature_names_)
+            self.fusion_levels_ = (
+                None if levels is None else FusionLevels.from_arrays(levels, width)
+            )
             for name in (*DECISIONS, "expected_false_alarm_rate"):
                 setattr(self, f"{name}_", float(self.metadata[name]))
             self._sha256 = str(self.metadata["weights_sha256"])
@@ -74,9 +77,11 @@ class ExportedDetector(SeriesScorer):
     def window_outputs(self, windows: np.ndarray) -> np.ndarray:
         made = self._reconstruct(windows=tf.constant(windows, tf.float32))
         errors = made["squared_error"].numpy()
-        if self.config.has_memory:
-            remembered = [made[name].numpy() for name in ("pattern_error", "level_error")]
-            return np.concatenate([errors, *remembered], axis=2)
+        if self.fusion_levels_ is not None:
+            names = ("pattern_error", "level_error") if self.config.has_memory else ()
+            remembered = [made[name].numpy() for name in names]
+            kernel = two_sided_kernel(self.config.window_size, self.config.smoothing_span)
+            return np.concatenate([errors, kernel @ errors, *remembered], axis=2)
         if not self.config.has_realism:
             return errors
         unreal = np.broadcast_to(

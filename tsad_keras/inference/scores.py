@@ -79,8 +79,8 @@ class SeriesScorer(abc.ABC):
 
         Returns:
             `(batch_size, window_size, num_outputs)`: squared errors of the features in scaled
-            units; if the score needs them, the memory's errors of the features, or 1 - D of the
-            window in one more column.
+            units; if the score needs them, the smoothed ones, the memory's errors of the features,
+            or 1 - D of the window in one more column.
         """
 
     @property
@@ -204,7 +204,6 @@ class SeriesScorer(abc.ABC):
             return FusedScore(
                 self.fusion_levels_,
                 error_scale=self.error_scale_,
-                smoothing_span=config.smoothing_span,
                 burst_span=config.burst_span,
             )
         return CombinedScore(

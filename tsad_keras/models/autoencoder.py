@@ -18,6 +18,7 @@ def build_autoencoder(
     intermediate_dim: int = 256,
     num_layers: int = 1,
     dropout: float = 0.0,
+    bottleneck_dim: int = 0,
     name: str = "autoencoder",
 ) -> keras.Model:
     """Builds the autoencoder.
@@ -31,6 +32,8 @@ def build_autoencoder(
         intermediate_dim: Width inside the feed-forward parts.
         num_layers: Encoder blocks.
         dropout: Dropout rate while training.
+        bottleneck_dim: Width of one vector that a window's tokens are squeezed through, so that
+            what has no place in it cannot be reconstructed; 0 = no bottleneck.
         name: Name of the model.
 
     Returns:
@@ -55,6 +58,14 @@ def build_autoencoder(
         )(tokens)
     tokens = layers.LayerNormalization(name="encoder_norm")(tokens)
     embedding = layers.GlobalAveragePooling1D(name="embedding")(tokens)
+
+    # --- bottleneck ---
+    if bottleneck_dim:
+        num_patches = window_size // patch_size
+        latent = layers.Flatten(name="flat_tokens")(tokens)
+        latent = layers.Dense(bottleneck_dim, name="bottleneck")(latent)
+        unfolded = layers.Dense(num_patches * hidden_dim, activation="gelu", name="unfold")(latent)
+        tokens = layers.Reshape((num_patches, hidden_dim), name="decoded_tokens")(unfolded)
 
     # --- decoder ---
     patches = layers.Dense(patch_size * num_features, name="decoder")(tokens)

@@ -3,9 +3,11 @@
 What a network cannot reconstruct is one sign of an anomaly. Another is that nothing like it was
 ever seen. Two kinds of cut-outs of the training windows are kept, evenly spaced in time:
 
-- patterns: `pattern_size` time steps as they are, values compressed by asinh, so that one wild
-  feature does not decide alone;
+- patterns: `pattern_size` time steps as they are;
 - levels: a whole window as the means of its pieces of `pattern_size` time steps.
+
+All values are compressed by asinh first, so that one wild feature does not decide alone: small
+values stay as they are, large ones count by their order of magnitude.
 
 The error of a cut-out is its squared distance to the nearest ones in memory, feature by feature.
 """
@@ -30,7 +32,7 @@ class PatternMemory:
 
     Attributes:
         patterns: `(num_patterns, pattern_size * num_features)` float32, compressed.
-        levels: `(num_levels, num_pieces * num_features)` float32.
+        levels: `(num_levels, num_pieces * num_features)` float32, means of compressed values.
 
     Reference:
         Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", SIGMOD
@@ -57,7 +59,7 @@ def build_memory(
         memory_size: At most so many cut-outs of each kind.
     """
     lengths = [len(values) for values in train]
-    joined = np.concatenate(train)
+    joined = np.arcsinh(np.concatenate(train))
 
     def cut(size: int) -> np.ndarray:
         starts = starts_within_series(lengths, size, 1)
@@ -65,8 +67,7 @@ def build_memory(
         chosen = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
         return gather_windows(joined, chosen, size)
 
-    patterns = np.arcsinh(cut(pattern_size))
-    windows = cut(window_size)
+    patterns, windows = cut(pattern_size), cut(window_size)
     pieces = windows.reshape(len(windows), -1, pattern_size, joined.shape[1]).mean(axis=2)
     return PatternMemory(
         patterns.reshape(len(patterns), -1).astype(np.float32),
@@ -117,8 +118,9 @@ class MemoryErrors:
             same for all time steps of a window.
         """
         num_features = windows.shape[2]
+        windows = _compressed(windows)
         patterns = tf.gather(windows, self._rows, axis=1)  # (batch, starts, pattern, features)
-        flat = tf.reshape(_compressed(patterns), (-1, self._pattern_size * num_features))
+        flat = tf.reshape(patterns, (-1, self._pattern_size * num_features))
         of_patterns = self._errors(flat, self._memory.patterns, self._pattern_size, num_features)
         of_patterns = tf.reshape(of_patterns, (-1, len(self._rows), num_features))
         spread = tf.linalg.matmul(self._means, of_patterns)
