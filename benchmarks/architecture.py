@@ -90,11 +90,12 @@ def read_facts(config: Config) -> dict[str, Any]:
     networks = build_networks(config, NUM_FEATURES)
     autoencoder, discriminator = networks.autoencoder, networks.discriminator
     blocks = [f"encoder_block_{index}" for index in range(config.num_layers)]
+    squeezed = ["bottleneck", "unfold"] if config.bottleneck_dim else []
     parts = {
         "input": (autoencoder, ["windows"]),
         "embedding": (autoencoder, ["patch_embedding", "positional_encoding"]),
         "encoder": (autoencoder, [*blocks, "encoder_norm"]),
-        "decoder": (autoencoder, ["decoder"]),
+        "decoder": (autoencoder, [*squeezed, "decoder"]),
         "reconstruction": (autoencoder, ["reconstruction"]),
         "patches": (discriminator, ["patch_embedding"]),
         "pooled": (discriminator, ["pooled"]),
@@ -226,7 +227,8 @@ def _generator_boxes(config: Config, facts: dict[str, Any]) -> dict[str, Box]:
             81.5,
             GENERATOR,
             "Decoder",
-            f"dense, each token\n{_shape('2B', facts['decoder']['shape'])}\n"
+            (f"from {config.bottleneck_dim} values,\n" if config.bottleneck_dim else "")
+            + f"dense, each token\n{_shape('2B', facts['decoder']['shape'])}\n"
             f"{_count(facts['decoder'])}",
         ),
         (
@@ -339,10 +341,18 @@ def _scoring_boxes(config: Config) -> dict[str, Box]:
     rows = (
         ("Series", "scaled as train\n" + _shape("T", (NUM_FEATURES,))),
         ("Windows", f"a start every\n{config.score_stride} steps, and\none at the end"),
-        ("Autoencoder", "as trained"),
-        ("Errors", "squared, mean of\ncovering windows\n" + _shape("T", (NUM_FEATURES,))),
-        ("Calibration", "÷ feature's mean\nerror on train"),
-        ("Score", f"mean of features,\ncausal smoothing\nspan {config.smoothing_span}: (T)"),
+        (
+            "Autoencoder",
+            f"squared errors ÷\ntheir mean on train,\nsmoothed, span {config.smoothing_span}\n"
+            + _shape("T", (NUM_FEATURES,)),
+        ),
+        (
+            "Memory",
+            f"{config.memory_size} patterns of\n{config.pattern_size} steps and levels,\n"
+            f"distance to the\n{config.num_neighbours} nearest",
+        ),
+        ("Bursts", f"of the raw error\nabove its last\n{config.burst_span} steps"),
+        ("Score", "sum of the views'\nstandardised logs:\n(T)"),
         ("Threshold", f"{rule} on validation,\n{rate} expected:\nalarms (T)"),
     )
     pitch = 118 / len(rows)

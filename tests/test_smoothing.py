@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsad_keras.smoothing import CausalSmoother
+from tsad_keras.smoothing import CausalSmoother, two_sided_kernel
 
 
 def random_pieces(series, rng):
@@ -56,3 +56,22 @@ def test_a_restored_smoother_goes_on_where_it_was(span):
         parts.append(smoother.update(piece))
         state = smoother.get_state()
     assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_the_two_sided_kernel_is_a_mean_both_ways_and_one_sided_at_the_end():
+    kernel = two_sided_kernel(400, 11).astype(float)
+    np.testing.assert_allclose(kernel.sum(axis=1), 1, rtol=1e-5)
+    values = np.random.default_rng(0).random((400, 1))
+    alpha = 2 / 12
+    forwards = values.copy()
+    for _ in range(2):  # an exponentially weighted mean forwards, then backwards
+        for index in range(1, 400):
+            forwards[index] = alpha * forwards[index] + (1 - alpha) * forwards[index - 1]
+        forwards = forwards[::-1].copy()
+    np.testing.assert_allclose((kernel @ values)[150:250], forwards[150:250], rtol=1e-5)
+    past = (1 - alpha) ** np.arange(400)[::-1]
+    np.testing.assert_allclose(kernel[-1], past / past.sum(), rtol=1e-4)
+
+
+def test_a_span_of_one_smooths_nothing():
+    np.testing.assert_array_equal(two_sided_kernel(5, 1), np.eye(5))
