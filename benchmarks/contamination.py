@@ -57,7 +57,14 @@ from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write
 from tsad_keras.plots import save_figure
 from tsad_keras.plots.comparison import FAMILY_COLORS
-from tsad_keras.reporting.comparison import MAIN, PLACE, mean_rows
+from tsad_keras.reporting.comparison import (
+    MAIN,
+    PLACE,
+    as_they_are,
+    mean_rows,
+    same_post,
+    with_posts,
+)
 from tsad_keras.reporting.tables import markdown_table, number
 from tsad_keras.version import __version__
 
@@ -133,6 +140,11 @@ class Study:
     def post(self) -> str:
         """Name of the shared smoothing."""
         return shared_post(common_span(self.overrides))
+
+    def of_post(self, frame: pd.DataFrame, post: str) -> pd.DataFrame:
+        """The rows of a post; those of methods that smooth inside as they are."""
+        inside = [method.name for method in self.chosen if method.is_fused]
+        return with_posts(frame, as_they_are(same_post(frame, post), inside))
 
     def seeds_of(self, model: str, rate: float) -> range:
         """Without contamination, only a random model has more than one result."""
@@ -377,7 +389,7 @@ def _report(
         raise InputError(f"no task has ended well, the first failure: {failed[0]}")
     curves = {
         (column, post): make_curves(
-            frame[frame["post"] == (post or study.post)], column, study.conditions
+            study.of_post(frame, post or study.post), column, study.conditions
         )
         for column, post, _ in TABLES
     }
@@ -426,7 +438,8 @@ def _markdown(
         "segments of the first half in place of training rows. `synthetic`: training rows with "
         "anomalies of the kinds of the synthetic set. Both are at random places, the validation "
         "tail that gives the threshold included, and no method is told. Smoothing: "
-        f"{study.post}, the detector's own, for all methods; the second table is without.",
+        f"{study.post} for all methods but the fused score, which smooths inside and counts as it "
+        "is; the second table is without.",
         "\n".join(
             [
                 *(f"- **failed**: {line}" for line in failed),

@@ -17,6 +17,7 @@ from tsad_keras.reporting.comparison import (
     MAIN,
     Named,
     View,
+    as_they_are,
     critical_difference,
     make_view,
     mean_rows,
@@ -61,7 +62,9 @@ def write_comparison(
     named = [Named(method.name, method.family, method.label) for method in present]
     shared = next((p for p in frame["post"] if p.startswith("scales")), "raw")
     main = [method for method in named if method.family != "ablation"]
-    view = make_view(frame, same_post(frame, shared), [method.name for method in main])
+    smooth_inside = [method.name for method in present if method.is_fused]
+    posts = as_they_are(same_post(frame, shared), smooth_inside)
+    view = make_view(frame, posts, [method.name for method in main])
     figures = _draw(view, main or named, folder)
     text = comparison_markdown(
         frame,
@@ -71,6 +74,7 @@ def write_comparison(
         command=command,
         failures=failures,
         figures=figures,
+        smooth_inside=smooth_inside,
     )
     path = folder / REPORT
     with atomic_write(path) as file:

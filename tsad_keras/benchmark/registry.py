@@ -92,6 +92,15 @@ class Method:
     model: str
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether its score is the fused one, which smooths inside."""
+        model = models()[self.model]
+        if model.baseline is not None:
+            return False
+        config = Config.from_preset(model.preset, **model.settings)
+        return self.options.get("score_mode", config.score_mode) == "fused"
+
 
 _UNTRAINED = {
     "epochs": 1,

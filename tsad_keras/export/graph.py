@@ -18,6 +18,7 @@ from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import memory_errors
 from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, smoothed
+from tsad_keras.models.memory import PatternMemory
 from tsad_keras.smoothing import two_sided_kernel
 
 _WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
@@ -48,15 +49,17 @@ class ScoringGraph:
         self._scaled_low = ((mean - self._mean_high) / scale).astype(np.float32)
         self._scale = scale.astype(np.float32)
         self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
-        self._remembered = None
-        if detector.memory_ is not None:
-            self._remembered = memory_errors(self.config, detector.memory_)
         self._kernel = two_sided_kernel(self.config.window_size, self.config.smoothing_span)
         self._fused = None
         if detector.fusion_levels_ is not None:
             self._fused = FusedGraph(detector.fusion_levels_, self.config, self._divisor)
         networks = (self._networks.autoencoder, self._networks.discriminator)
         self.module = tf.Module()
+        self._remembered = None
+        if detector.memory_ is not None:
+            arrays = (detector.memory_.patterns, detector.memory_.levels)
+            self.module.memory = [tf.Variable(array, trainable=False) for array in arrays]
+            self._remembered = memory_errors(self.config, PatternMemory(*self.module.memory))
         self.module.weights = [variable.value for net in networks for variable in net.variables]
         # A variable, so that the value at work can be read out of an export and be checked.
         self._threshold = tf.Variable(detector.threshold_, False, dtype=tf.float32)

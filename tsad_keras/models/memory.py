@@ -33,14 +33,16 @@ class PatternMemory:
     Attributes:
         patterns: `(num_patterns, pattern_size * num_features)` float32, compressed.
         levels: `(num_levels, num_pieces * num_features)` float32, means of compressed values.
+            Both are arrays; a graph that is saved holds them as variables, or each of its functions
+            would have a copy.
 
     Reference:
         Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", SIGMOD
         2000 (distance to the nearest neighbours as an outlier score).
     """
 
-    patterns: np.ndarray
-    levels: np.ndarray
+    patterns: np.ndarray | tf.Variable
+    levels: np.ndarray | tf.Variable
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Both arrays, by the names under which they are saved."""
@@ -131,7 +133,7 @@ class MemoryErrors:
         return tf.concat([spread, of_levels[:, None] + tf.zeros_like(spread)], axis=2)
 
     def _errors(
-        self, queries: tf.Tensor, memory: np.ndarray, length: int, num_features: int
+        self, queries: tf.Tensor, memory: np.ndarray | tf.Variable, length: int, num_features: int
     ) -> tf.Tensor:
         """`(num_queries, num_features)`, means over time of the squared differences."""
         differences = _neighbour_differences(queries, memory, self._num_neighbours)
@@ -139,7 +141,7 @@ class MemoryErrors:
 
 
 def _neighbour_differences(
-    queries: tf.Tensor, memory: np.ndarray, num_neighbours: int
+    queries: tf.Tensor, memory: np.ndarray | tf.Variable, num_neighbours: int
 ) -> tf.Tensor:
     """Weighted means of the squared differences to the nearest rows of a memory.
 
@@ -154,9 +156,11 @@ def _neighbour_differences(
     Returns:
         `(num_queries, size)`.
     """
-    norms = np.sum(np.square(memory, dtype=np.float64), axis=1).astype(np.float32)
+    count = min(num_neighbours + 1, memory.shape[0])
+    memory = tf.convert_to_tensor(memory)
+    norms = tf.reduce_sum(tf.square(memory), axis=1)
     nearness = 2.0 * tf.linalg.matmul(queries, memory, transpose_b=True) - norms
-    _, nearest = tf.math.top_k(nearness, min(num_neighbours + 1, len(memory)))
+    _, nearest = tf.math.top_k(nearness, count)
     differences = tf.math.squared_difference(queries[:, None], tf.gather(memory, nearest))
     distances = tf.reduce_sum(differences, axis=2, keepdims=True)
     farthest = tf.reduce_max(distances, axis=1, keepdims=True)

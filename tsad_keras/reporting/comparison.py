@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,16 @@ from scipy import stats
 PLACE = ["dataset", "entity"]
 MAIN = "vus_pr_score"  # the metric to compare by
 LEAST_ENTITIES = 6  # with fewer, no Wilcoxon test can reach p < 0.05 on both sides
+
+
+def as_they_are(posts: dict[str, str], names: Collection[str]) -> dict[str, str]:
+    """The same, but methods that smooth inside are not smoothed again.
+
+    Args:
+        posts: Method to post.
+        names: The methods that smooth inside.
+    """
+    return {name: "raw" if name in names else post for name, post in posts.items()}
 
 
 def same_post(frame: pd.DataFrame, post: str) -> dict[str, str]:

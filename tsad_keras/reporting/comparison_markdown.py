@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from tsad_keras.reporting.comparison import (
     Named,
     View,
+    as_they_are,
     best_posts,
     entity_table,
     make_view,
@@ -44,6 +45,7 @@ def comparison_markdown(
     command: str,
     failures: Sequence[str],
     figures: Sequence[str],
+    smooth_inside: Collection[str] = (),
 ) -> str:
     """The whole report.
 
@@ -55,15 +57,16 @@ def comparison_markdown(
         command: The command line that made it.
         failures: A line for each task that failed.
         figures: Files beside it, relative.
+        smooth_inside: Methods whose raw scores are smoothed as they come.
 
     Returns:
         Markdown that ends with a line break.
     """
     labels = {method.name: method.label for method in methods}
     main = [method.name for method in methods if method.family != "ablation"]
-    shared = make_view(frame, same_post(frame, shared_post), main)
+    shared = make_view(frame, as_they_are(same_post(frame, shared_post), smooth_inside), main)
     raw = make_view(frame, same_post(frame, "raw"), main)
-    best = make_view(frame, best_posts(frame), main)
+    best = make_view(frame, as_they_are(best_posts(frame), smooth_inside), main)
     datasets = list(dict.fromkeys(frame["dataset"]))
     sections = [
         f"# Benchmark: {_scope(frame)}",
@@ -107,7 +110,9 @@ def _protocol(shared_post: str, reference: str) -> str:
         "(without labels) and metric code; methods on long windows have the same window, stride "
         "and mean over the covering windows. Scores are computed once and then smoothed in each of "
         f"the ways that all are offered: not at all (raw), causally (ewma), forwards and backwards "
-        f"(two; it looks ahead), and as the detector does ({shared_post}: the shared one). "
+        f"(two; it looks ahead), as the mean of three causal scales ({shared_post}: the shared "
+        "one), and that with the detector's bursts (burst). The fused score smooths inside and "
+        "counts as it is everywhere (raw). "
         '"Calibrated": errors of features divided by their mean on train, as the detector does. '
         f"Rank 1 is best; a win is an entity on which no method is better. {reference} is the "
         "method that the others are tested against. No method has seen a label."
