@@ -11,6 +11,7 @@ import pytest
 
 from tsad_keras import ContrastiveGANDetector, load_detector
 from tsad_keras.errors import InputError
+from tsad_keras.files import read_arrays, write_arrays
 
 
 def fingerprint(detector):
@@ -337,16 +338,58 @@ def test_window_scores_are_the_scores_of_windows(tiny_detector, make_series):
     assert np.isfinite(tiny_detector.window_threshold_)
 
 
+@pytest.fixture(scope="module")
+def fused_detector(tiny_config, make_series):
+    config = {**tiny_config, "epochs": 1, "steps_per_epoch": 2, "burst_span": 20}
+    return ContrastiveGANDetector(**config).fit(make_series(), verbose=False)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_pieces_of_any_size_give_what_the_whole_gives(seed, tiny_detector, make_series):
+    check_pieces(seed, tiny_detector, make_series)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_so_does_the_fused_score(seed, fused_detector, make_series):
+    assert fused_detector.config.has_memory and fused_detector.config.score_mode == "fused"
+    check_pieces(seed, fused_detector, make_series)
+
+
+def test_the_fused_score_survives_saving(fused_detector, make_series, tmp_path):
+    fused_detector.save(tmp_path)
+    again, series = load_detector(tmp_path), make_series(90, seed=4)
+    for causal in (False, True):
+        np.testing.assert_array_equal(
+            again.explain(series, causal=causal), fused_detector.explain(series, causal=causal)
+        )
+    assert again.weights_sha256_ == fused_detector.weights_sha256_
+    parts = fused_detector.components(series)
+    names = ["reconstruction_error", "smoothed_error", "pattern_error", "level_error", "realism"]
+    assert list(parts) == names and all(part.shape == (90,) for part in parts.values())
+
+
+def test_a_damaged_memory_is_refused(fused_detector, tmp_path):
+    fused_detector.save(tmp_path)
+    arrays, header = read_arrays(tmp_path / "detector.npz")
+    for name, value in (
+        ("memory/patterns", arrays["memory/patterns"][:, :-1]),
+        ("pattern_scale", np.ones(2)),
+        ("fusion_levels", np.ones((2, 3))),
+    ):
+        write_arrays(tmp_path / "detector.npz", {**arrays, name: value}, header)
+        with pytest.raises(InputError, match="is damaged"):
+            load_detector(tmp_path)
+
+
+def check_pieces(seed, detector, make_series):
     rng = np.random.default_rng(seed)
     series = make_series(int(rng.integers(20, 500)))
     series[rng.random(series.shape) < 0.3] = np.nan
     series[10:60, 1] = np.nan
     pieces = np.split(series, np.sort(rng.integers(0, len(series) + 1, 9)))
-    parts = list(tiny_detector.iterate_explained(pieces))
+    parts = list(detector.iterate_explained(pieces))
     assert all(len(part) for part in parts)
-    assert np.concatenate(parts).tobytes() == tiny_detector.explain(series).tobytes()
+    assert np.concatenate(parts).tobytes() == detector.explain(series).tobytes()
 
 
 def test_pieces_are_checked_too(tiny_detector, make_series):

@@ -40,7 +40,7 @@ class LogLevel:
     Example:
         >>> level = LogLevel.of(np.array([1.0, 1.0, np.e, np.e]))
         >>> level.standardise(np.array([np.e**2])).round(1).tolist()
-        [2.1]
+        [3.0]
     """
 
     offset: float

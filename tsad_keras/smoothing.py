@@ -64,7 +64,7 @@ def two_sided_kernel(window_size: int, span: int) -> np.ndarray:
         product of this matrix and the values `(window_size, num_columns)`.
 
     Example:
-        >>> two_sided_kernel(3, 3).round(2).tolist()
+        >>> two_sided_kernel(3, 3).astype(float).round(2).tolist()
         [[0.57, 0.29, 0.14], [0.25, 0.5, 0.25], [0.14, 0.29, 0.57]]
     """
     steps = np.arange(window_size)

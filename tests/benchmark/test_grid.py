@@ -194,7 +194,7 @@ def test_the_command_runs_processes_and_goes_on(own_folder, capsys):
     assert "3/3 own" in output
     assert f"report: {Path('out/benchmark.md')}" in output
     found = rows(Path("out"))
-    assert len(found) == 12
+    assert len(found) == 15
     assert all(row["peak_memory_mb"] is None or row["peak_memory_mb"] < 600 for row in found)
     assert main(command("--methods", "l2-norm", "random", "--seeds", "2", "--quiet")) == 0
     assert rows(Path("out")) == found

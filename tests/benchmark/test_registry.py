@@ -96,3 +96,9 @@ def test_settings_that_fit_no_method_are_refused_with_the_method_if_only_it_is_a
         check_overrides({"hidden_dim": 30}, choose_methods(["contrastive-gan"]))
     with pytest.raises(InputError, match=r"^method hybrid: .*multiple of num_heads"):
         check_overrides({"hidden_dim": 12}, choose_methods(["contrastive-gan", "hybrid"]))
+
+
+def test_what_smooths_inside_is_what_has_the_fused_score():
+    fused = {name for name, method in methods().items() if method.is_fused}
+    assert {"contrastive-gan", "untrained", "no-mask", "no-bursts", "memory-only"} <= fused
+    assert fused.isdisjoint({"hybrid", "realism-score", "no-mask-reconstruction-score", "knn"})

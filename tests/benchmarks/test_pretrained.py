@@ -27,7 +27,7 @@ def test_it_finds_the_anomalies_of_the_synthetic_set(detector):
     scores = detector.decision_function(dataset.test)
     metrics = evaluate_scores(dataset.test_labels, scores, detector.predict(dataset.test))
     assert metrics["vus_pr_score"] > 0.98
-    assert metrics["f1_score"] > 0.8
+    assert metrics["f1_score"] > 0.7
 
 
 def test_its_export_is_of_the_same_weights_and_gives_the_same_scores(detector):
@@ -51,7 +51,7 @@ def test_the_sample_request_is_one_window(detector):
 
 def test_it_is_small():
     size = sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file())
-    assert size < 5e6
+    assert size < 15e6
 
 
 def test_the_sample_holds_an_anomaly_in_its_middle(load_script):

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from tsad_keras.reporting.comparison import (
+    as_they_are,
     best_posts,
     critical_difference,
     entity_table,
@@ -56,6 +57,7 @@ FRAME = make_frame(
 def test_posts_are_chosen_for_each_method_by_its_mean():
     assert best_posts(FRAME) == {"x": "raw", "y": "two"}
     assert same_post(FRAME, "two") == {"x": "two", "y": "two"}
+    assert as_they_are(same_post(FRAME, "two"), ["y"]) == {"x": "two", "y": "raw"}
     chosen = with_posts(FRAME, {"x": "raw", "y": "two"})
     assert set(zip(chosen["method"], chosen["post"], strict=True)) == {("x", "raw"), ("y", "two")}
 

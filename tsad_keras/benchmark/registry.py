@@ -241,7 +241,7 @@ def choose_methods(words: Sequence[str]) -> list[Method]:
 
     Example:
         >>> [method.name for method in choose_methods(["knn", "floor"])]
-        ['random', 'always-alarm', 'untrained', 'knn']
+        ['random', 'always-alarm', 'untrained', 'untrained-reconstruction-score', 'knn']
     """
     known = methods()
     chosen: set[str] = set()

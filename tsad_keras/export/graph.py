@@ -123,20 +123,20 @@ class ScoringGraph:
         Returns:
             `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
             (same shape) in train standard deviations squared, `realism` (batch_size,), the
-            discriminator's D, and `embedding` (batch_size, hidden_dim). With a memory also
-            `pattern_error` and `level_error`, of the shape of `squared_error`.
+            discriminator's D, `embedding` (batch_size, hidden_dim), and `pattern_error` and
+            `level_error`, of the shape of `squared_error`: distances to the memory, 0 without one.
         """
         with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
             scaled = self._scaled(windows)
         made = self._networks.autoencoder(scaled, training=False)
         logits = self._networks.discriminator(scaled, training=False)["logits"]
         raw = made["reconstruction"] * self._scale + self._mean_low + self._mean_high
-        remembered = {}
+        patterns = levels = tf.zeros_like(scaled)
         if self._remembered is not None:
-            found = tf.split(self._remembered(scaled), 2, axis=2)
-            remembered = dict(zip(("pattern_error", "level_error"), found, strict=True))
+            patterns, levels = tf.split(self._remembered(scaled), 2, axis=2)
         return {
-            **remembered,
+            "pattern_error": patterns,
+            "level_error": levels,
             "reconstruction": raw,
             "squared_error": tf.math.squared_difference(scaled, made["reconstruction"]),
             "realism": tf.sigmoid(logits[:, 0]),

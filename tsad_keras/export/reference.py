@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.detector.networks import memory_errors
 
 
 def make_reference(
@@ -57,9 +59,15 @@ def _reconstruct(detector: ContrastiveGANDetector, windows: np.ndarray) -> dict[
     made = detector.networks_.autoencoder(scaled, training=False)
     logits = detector.networks_.discriminator(scaled, training=False)["logits"].numpy()
     reconstruction = made["reconstruction"].numpy()
+    patterns = levels = np.zeros_like(scaled)
+    if detector.memory_ is not None:
+        remembered = memory_errors(detector.config, detector.memory_)(tf.constant(scaled))
+        patterns, levels = np.split(remembered.numpy(), 2, axis=2)
     return {
         "reconstruction": reconstruction * detector.scaler_.scale_ + detector.scaler_.mean_,
         "squared_error": (scaled - reconstruction) ** 2,
+        "pattern_error": patterns,
+        "level_error": levels,
         "realism": 1.0 / (1.0 + np.exp(-logits[:, 0].astype(np.float64))),
         "embedding": made["embedding"].numpy(),
     }

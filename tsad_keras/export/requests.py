@@ -16,7 +16,10 @@ SIGNATURES: dict[str, tuple[str, int, dict[str, int]]] = {
     "reconstruct": (
         "windows",
         3,
-        {"reconstruction": 3, "squared_error": 3, "realism": 1, "embedding": 2},
+        {
+            **{"reconstruction": 3, "squared_error": 3, "pattern_error": 3, "level_error": 3},
+            **{"realism": 1, "embedding": 2},
+        },
     ),
 }
 
