@@ -93,16 +93,16 @@ class Config:
     checkpoint_minutes: float = 2.0  # and at least every so many minutes
 
     # --- scores and decisions --------------------------------------------------------------------
-    # The reconstruction error and the memory, together: better than either, on every development
-    # set (see benchmarks/LOG.md).
+    # The fused score of reconstruction error and memory is ahead of that of either alone on every
+    # development set (SMD, six servers, MSL; benchmarks/README.md).
     score_mode: Literal["fused", "reconstruction", "realism", "combined"] = "fused"
     memory_size: int = 1000  # training patterns kept for the fused score; 0 = no memory
     num_neighbours: int = 5  # of them that count; one alone could itself be an anomaly
     burst_span: int = 100  # time steps of the past that short bursts stand out of; 0 = no bursts
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by its mean on train
-    # Causal, over three scales: raw, so many steps, 4 times as many; 1 = off. Chosen over a single
-    # scale by mean VUS-PR and AP on development entities (SMD 1-6 1-7 2-1 2-2 and six servers).
+    # Fused: of a mean of the reconstruction error that fades both ways within a window. Other
+    # modes: causal, over three scales (raw, so many steps, 4 times as many). 1 = off.
     smoothing_span: int = 11
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data

@@ -22,7 +22,7 @@ def shared_settings(config: Config) -> dict[str, Any]:
 
 
 def baselines_for(config: Config) -> list[Baseline]:
-    """The baselines of a result table: floors first, each raw and with the detector's smoothing.
+    """The baselines of a result table: floors first, each raw and causally smoothed.
 
     Args:
         config: The detector's settings; clip, window, validation part, smoothing and threshold rule

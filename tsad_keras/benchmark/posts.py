@@ -48,7 +48,7 @@ def two_way_mean(scores: np.ndarray, span: int) -> np.ndarray:
 
 
 def three_scales(scores: np.ndarray, span: int) -> np.ndarray:
-    """The detector's `CausalSmoother`.
+    """The `CausalSmoother`, which all score modes of the detector but the fused one use.
 
     Args:
         scores: `(num_timesteps,)`.
@@ -89,5 +89,5 @@ def posts(span: int) -> dict[str, Post]:
 
 
 def shared_post(span: int) -> str:
-    """Name of the one that the detector itself uses."""
+    """Name of the one by which all methods are compared."""
     return f"scales{span}" if span > 1 else "raw"

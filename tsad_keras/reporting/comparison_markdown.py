@@ -53,7 +53,7 @@ def comparison_markdown(
         frame: Rows of `results.csv`.
         methods: All methods that have rows, in the table's order.
         reference: The method that the others are compared with.
-        shared_post: Name of the detector's own smoothing.
+        shared_post: Name of the smoothing by which all are compared.
         command: The command line that made it.
         failures: A line for each task that failed.
         figures: Files beside it, relative.

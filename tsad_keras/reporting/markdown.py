@@ -129,7 +129,7 @@ def _result(summary: Summary) -> str:
         parts.append(result_markdown(rows))
         parts.append(
             "Bold: best of its column, the floors (random, always alarm) aside. Every method has "
-            "the same scaler and, where it says smoothed, the detector's own smoothing ("
+            "the same scaler and, where it says smoothed, the mean of three causal scales ("
             f"smoothing_span {summary['config']['smoothing_span']})."
         )
     parts.append(comparison_markdown(summary))
