@@ -43,6 +43,7 @@ FLOORS = {
     "reporting": 7,
     "export": 7,
     "serving": 7,
+    "tuning": 7,
     "cli": 8,
     "flags": 8,
     "commands": 8,

@@ -16,6 +16,22 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, required=True, file_flag="--train-file", many=True)
+    parser.add_argument("--output", required=True, help="folder of best.json and trials.csv")
+    parser.add_argument(
+        "--minutes", type=number, metavar="X", help="for all trials of the study together (20)"
+    )
+    parser.add_argument("--trials", type=positive, metavar="N", help="of the study, at most")
+    parser.add_argument(
+        "--stages", type=positive, default=2, metavar="N", help="trainings a trial (%(default)s)"
+    )
+    parser.add_argument(
+        "--study", metavar="FILE", help="SQLite file to go on from (default: study.db in --output)"
+    )
+    add_settings(parser)
+
+
 def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
     add_source(parser, required=True, file_flag="--input", many=False)

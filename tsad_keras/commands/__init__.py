@@ -15,6 +15,7 @@ from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
+from tsad_keras.commands.searches import tune
 from tsad_keras.commands.servers import serve
 from tsad_keras.commands.starting import quiet_start
 from tsad_keras.commands.streams import stream
@@ -31,6 +32,7 @@ __all__ = [
     "serve",
     "stream",
     "train",
+    "tune",
     "verify_export",
 ]
 

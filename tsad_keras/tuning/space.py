@@ -1,0 +1,118 @@
+"""The search space: which settings are searched, in which range, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tsad_keras.config import Config
+from tsad_keras.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, ends included, evenly or evenly on a log scale."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def contains(self, value: Any) -> bool:
+        return self.low <= value <= self.high
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        whole = isinstance(self.low, int)
+        ask = trial.suggest_int if whole else trial.suggest_float
+        return ask(name, self.low, self.high, log=self.is_log)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Any, ...]
+
+    def contains(self, value: Any) -> bool:
+        return value in self.values
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        return trial.suggest_categorical(name, list(self.values))
+
+
+# The default of each is in its range, so that it is the first trial. Not searched: `seed` (luck),
+# `threshold_method` and `false_alarm_rate` (the objective looks at no decision), `score_mode` (the
+# fused one was ahead on every development set), what costs time and decides little.
+SPACE: dict[str, Range | Choice] = {
+    # A longer window gives context and costs time; `score_stride` follows as half of it.
+    "window_size": Choice((50, 100, 150)),
+    # Width and depth: small networks underfit, large ones reconstruct anomalies as well.
+    "hidden_dim": Choice((64, 128, 192)),
+    "num_layers": Choice((1, 2)),
+    "bottleneck_dim": Choice((8, 16, 32, 64)),
+    # How hard the puzzle is that the autoencoder learns from.
+    "masking_ratio": Range(0.05, 0.4),
+    "mean_mask_length": Range(1.0, 10.0, is_log=True),
+    # Beside a reconstruction weight of 1; a tenth to ten times the default.
+    "contrastive_weight": Range(0.02, 2.0, is_log=True),
+    "adversarial_weight": Range(0.001, 0.1, is_log=True),
+    # About a factor of three both ways, and up to twice the steps.
+    "learning_rate": Range(1e-3, 1e-2, is_log=True),
+    "epochs": Choice((5, 10, 20)),
+    # What the score is made of; these cost no training time.
+    "smoothing_span": Range(1, 40, is_log=True),
+    "burst_span": Choice((0, 50, 100, 200)),
+    "memory_size": Choice((500, 1000, 2000)),
+    "num_neighbours": Range(1, 15, is_log=True),
+}
+
+
+class SearchSpace:
+    """The part of `SPACE` that is searched around a config.
+
+    Args:
+        base: Its values are the first trial. What lies outside its range stays as it is.
+        fixed: Settings that stay as they are.
+
+    Attributes:
+        base: The config.
+        domains: Name to domain of what is searched.
+
+    Raises:
+        InputError: If nothing is left to search.
+    """
+
+    def __init__(self, base: Config, fixed: frozenset[str] = frozenset()) -> None:
+        self.base = base
+        self.domains = {
+            name: domain
+            for name, domain in SPACE.items()
+            if name not in fixed and domain.contains(getattr(base, name))
+        }
+        self._stride_share = None
+        if "score_stride" not in fixed:
+            self._stride_share = base.score_stride / base.window_size
+        if not self.domains:
+            raise InputError(
+                "every setting that could be searched is fixed or outside its range, expected "
+                f"some of {', '.join(SPACE)}; leave a flag out"
+            )
+
+    @property
+    def default_values(self) -> dict[str, Any]:
+        """The searched settings of the base."""
+        return {name: getattr(self.base, name) for name in self.domains}
+
+    def suggest(self, trial: Any) -> Config:
+        """The config that an Optuna trial asks for.
+
+        Raises:
+            InputError: If its values contradict each other.
+        """
+        return self.config({name: d.suggest(trial, name) for name, d in self.domains.items()})
+
+    def config(self, values: dict[str, Any]) -> Config:
+        """The config with these values, and what follows from them."""
+        follows = {}
+        if "window_size" in values and self._stride_share is not None:
+            follows["score_stride"] = max(1, round(self._stride_share * values["window_size"]))
+        return Config.from_dict({**self.base.to_dict(), **follows, **values})
