@@ -31,6 +31,7 @@ FLOORS = {
     "scoring": 5,
     "smoothing": 5,
     "fusion": 5,
+    "combination": 5,
     "thresholds": 5,
     "persistence": 5,
     "detector": 6,

@@ -15,7 +15,7 @@ from tsad_keras.version import __version__
 if TYPE_CHECKING:
     from tsad_keras.config import Config
     from tsad_keras.datasets import TimeSeriesDataset, load_dataset
-    from tsad_keras.detector import ContrastiveGANDetector, load_detector
+    from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector, load_detector
     from tsad_keras.evaluation import evaluate_scores
     from tsad_keras.export.writer import export_saved_model
     from tsad_keras.inference.exported import load_export
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Config": "tsad_keras.config",
     "ContrastiveGANDetector": "tsad_keras.detector",
+    "EnsembleDetector": "tsad_keras.detector",
     "load_detector": "tsad_keras.detector",
     "load_export": "tsad_keras.inference.exported",
     "export_saved_model": "tsad_keras.export.writer",
@@ -36,6 +37,7 @@ _LAZY = {
 __all__ = [
     "Config",
     "ContrastiveGANDetector",
+    "EnsembleDetector",
     "InputError",
     "StreamingDetector",
     "TimeSeriesDataset",

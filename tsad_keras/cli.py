@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 
 _AFTER_INTERRUPT = {
     "train": "the same command goes on from the last checkpoint, if there is one",
+    "ensemble": "the same command goes on with the member that was being trained",
     "tune": "the same command goes on with the study; the best so far has been written",
     "score": "nothing was written; run it again",
     "evaluate": "nothing was written; run it again",
@@ -36,6 +37,7 @@ _EPILOG = """\
 examples:
   tsad-keras reproduce synthetic --output runs/synthetic
   tsad-keras train --train-file normal.csv --model-dir saved_models/mine
+  tsad-keras ensemble --train-file normal.csv --members 3 --model-dir saved_models/three
   tsad-keras tune --train-file normal.csv --minutes 20 --output runs/tune
   tsad-keras score --model-dir saved_models/mine --input today.csv --output scores.csv
   tsad-keras evaluate --scores scores.csv --labels today_labels.csv
@@ -99,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text, add_arguments in (
         ("train", "train on normal history and save the model", flags.add_train),
+        ("ensemble", "train several models that answer as one", flags.add_ensemble),
         ("tune", "search for settings on normal history, without test data", flags.add_tune),
         ("score", "score a file of any length with a trained model", flags.add_score),
         ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),

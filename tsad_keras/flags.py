@@ -16,6 +16,23 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
+def add_ensemble(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, required=True, file_flag="--train-file", many=True)
+    parser.add_argument("--model-dir", required=True, help="folder for the members and the whole")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--members", type=positive, metavar="N", help="seeds of one config (3)")
+    which.add_argument(
+        "--configs", nargs="+", metavar="FILE", help="JSON files of settings, one a member"
+    )
+    parser.add_argument(
+        "--combine",
+        choices=("calibrated", "rank"),
+        default="calibrated",
+        help="how members' scores become one (%(default)s)",
+    )
+    add_settings(parser)
+
+
 def add_tune(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=True, file_flag="--train-file", many=True)
     parser.add_argument("--output", required=True, help="folder of best.json and trials.csv")

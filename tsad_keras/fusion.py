@@ -262,7 +262,7 @@ class FusedScore:
         weights *= scores / weights.sum(axis=0)
         contributions = np.zeros_like(raw)
         for weight, (_, view) in zip(weights, found, strict=True):
-            contributions += weight[:, None] * _shares(view)
+            contributions += weight[:, None] * shares(view)
         return contributions
 
 
@@ -316,7 +316,7 @@ def _views(
     ]
 
 
-def _shares(errors: np.ndarray) -> np.ndarray:
+def shares(errors: np.ndarray) -> np.ndarray:
     """The features' shares in the errors of each row; equal ones where there is no error."""
     errors = errors + EVEN * errors.mean(axis=1, keepdims=True) + TINY
     return errors / errors.sum(axis=1, keepdims=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
+from tsad_keras.commands.ensembles import ensemble
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
 from tsad_keras.commands.searches import tune
@@ -25,6 +26,7 @@ from tsad_keras.files import atomic_write, is_stream, write_json
 __all__ = [
     "benchmark",
     "download",
+    "ensemble",
     "evaluate",
     "export",
     "reproduce",

@@ -12,6 +12,7 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
+from tsad_keras.detector.deciding import choose_decisions
 from tsad_keras.detector.networks import (
     Networks,
     build_networks,
@@ -25,9 +26,8 @@ from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import iterate_points, score_points
-from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
-from tsad_keras.windows import split_train_validation, window_starts
+from tsad_keras.windows import split_train_validation
 
 
 class ContrastiveGANDetector(SeriesScorer):
@@ -162,7 +162,7 @@ class ContrastiveGANDetector(SeriesScorer):
             memory = build_memory(scaled_train, pattern_size=config.pattern_size, **sizes)
             self._set_networks(self.networks_, memory)
         self._choose_levels(scaled_validation)
-        self._choose_thresholds(scaled_validation)
+        choose_decisions(self, scaled_validation)
         if diverged is not None:
             raise diverged
         return self
@@ -202,28 +202,6 @@ class ContrastiveGANDetector(SeriesScorer):
                 self.error_scale_,
                 calibrate=self.config.calibrate,
             )
-
-    def _choose_thresholds(self, scaled_validation: list[np.ndarray]) -> None:
-        config = self.config
-        rule = (config.threshold_method, config.false_alarm_rate)
-        windows = []
-        for values in scaled_validation:
-            stride = max(1, len(values) // fitting.MAX_CALIBRATION_WINDOWS)
-            starts = window_starts(len(values), config.window_size, stride)
-            windows.append(self._score_starts(values, starts))
-        self.window_threshold_ = choose_threshold(np.concatenate(windows), *rule)
-        scores = self._joined_scores(scaled_validation, causal=False)
-        self.threshold_ = choose_threshold(scores, *rule)
-        self.score_level_ = normal_level(scores, self.threshold_)
-        # A causal score costs a window a row, so a long validation part is not scored to its end.
-        scores = self._joined_scores(fitting.shortened(scaled_validation), causal=True)
-        self.causal_threshold_ = choose_threshold(scores, *rule)
-        self.causal_score_level_ = normal_level(scores, self.causal_threshold_)
-        self.expected_false_alarm_rate_ = config.false_alarm_rate
-
-    def _joined_scores(self, scaled: list[np.ndarray], *, causal: bool) -> np.ndarray:
-        parts = [part for values in scaled for part in self._contributions([values], causal)]
-        return np.concatenate([part.sum(axis=1) for part in parts])
 
     # --- scoring ---------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class FusedGraph:
             views += [patterns / divisor, remembered / width]
             levels += [self._levels.pattern, self._levels.level]
         strangeness = [
-            _standardised(level, tf.reduce_sum(view, axis=-1))
+            standardised(level, tf.reduce_sum(view, axis=-1))
             for level, view in zip(levels, views, strict=True)
         ]
         if self._config.burst_span:
@@ -64,7 +64,7 @@ class FusedGraph:
         weights = [tf.nn.relu(standard) + EVEN for standard in strangeness]
         factor = scores / tf.add_n(weights)
         parts = [
-            (weight * factor)[..., None] * _shares(view)
+            (weight * factor)[..., None] * feature_shares(view)
             for weight, view in zip(weights, views, strict=True)
         ]
         return tf.add_n(parts)
@@ -78,12 +78,12 @@ class FusedGraph:
         return tf.nn.relu(deviations / (tf.sqrt(variances) + BURST_DEVIATION) - BURST_LIMIT)
 
 
-def _standardised(level: LogLevel, scores: tf.Tensor) -> tf.Tensor:
+def standardised(level: LogLevel, scores: tf.Tensor) -> tf.Tensor:
     """`LogLevel.standardise`."""
     return (tf.math.log(scores + level.offset) - level.mean) / level.deviation
 
 
-def _shares(errors: tf.Tensor) -> tf.Tensor:
+def feature_shares(errors: tf.Tensor) -> tf.Tensor:
     """The features' shares in the errors, as in `fusion`."""
     errors += EVEN * tf.reduce_mean(errors, axis=-1, keepdims=True) + TINY
     return errors / tf.reduce_sum(errors, axis=-1, keepdims=True)

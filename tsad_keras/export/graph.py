@@ -18,6 +18,7 @@ from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import memory_errors
 from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, smoothed
+from tsad_keras.inference.scores import count_outputs
 from tsad_keras.models.memory import PatternMemory
 from tsad_keras.smoothing import two_sided_kernel
 
@@ -33,6 +34,10 @@ class ScoringGraph:
         detector: A fitted detector.
 
     Attributes:
+        config: Its settings.
+        num_features: Columns of raw values.
+        num_columns: Columns of prepared values.
+        num_outputs: Columns of what the networks say about a window.
         module: Holds the raw `tf.Variable`s that the functions read, `weights` and `threshold`. Not
             the Keras ones: they would be saved twice, and the C++ loader would fill the copy that
             nobody reads.
@@ -41,6 +46,8 @@ class ScoringGraph:
     def __init__(self, detector: ContrastiveGANDetector) -> None:
         self.config = detector.config
         self.num_features = len(detector.feature_names_)
+        self.num_columns = self.num_features
+        self.num_outputs = count_outputs(self.config, self.num_features)
         self._networks = detector.networks_
         mean = detector.scaler_.mean_
         scale = detector.scaler_.scale_
@@ -233,9 +240,8 @@ class ScoringGraph:
         starts = self._starts(num_timesteps)
         num_starts = tf.size(starts)
         total = batch_size * num_starts
-        flat = tf.reshape(scaled, (-1, self.num_features))
-        num_views = 1 + (self._fused is not None) + 2 * (self._remembered is not None)
-        num_outputs = num_views * self.num_features + self.config.has_realism
+        flat = tf.reshape(scaled, (-1, self.num_columns))
+        num_outputs = self.num_outputs
         steps = tf.range(self.config.window_size)
 
         def one_pass(first: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -271,7 +277,7 @@ class ScoringGraph:
 
 
 def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:
-    """The four functions, traced for raw float32 values of this detector's shape, by name."""
+    """The functions that clients call, traced for raw float32 values of this shape, by name."""
     size, width = graph.config.window_size, graph.num_features
     shapes = {
         "score_windows": ("windows", (None, size, width)),
@@ -279,6 +285,8 @@ def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:
         "score_batch": ("batch", (None, None, width)),
         "reconstruct": ("windows", (None, size, width)),
     }
+    if hasattr(graph, "window_outputs"):  # an ensemble: `reconstruct` gives means over members
+        shapes["window_outputs"] = ("windows", (None, size, width))
     traced = {}
     for name, (argument, shape) in shapes.items():
         spec = tf.TensorSpec(shape, tf.float32, name=argument)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector
 from tsad_keras.detector.networks import memory_errors
+
+Detector = ContrastiveGANDetector | EnsembleDetector
 
 
 def make_reference(
-    detector: ContrastiveGANDetector, *, seed: int = 0, num_windows: int = 3
+    detector: Detector, *, seed: int = 0, num_windows: int = 3
 ) -> dict[str, np.ndarray]:
     """Scores a made-up series in every way that the signatures can be asked for.
 
@@ -18,7 +20,7 @@ def make_reference(
     the scaler's clip, so that every rule of the graph is met.
 
     Args:
-        detector: A fitted detector.
+        detector: A fitted detector or ensemble.
         seed: Of the series.
         num_windows: Length of the series in windows; a third of a window is added.
 
@@ -54,7 +56,21 @@ def make_reference(
     return arrays
 
 
-def _reconstruct(detector: ContrastiveGANDetector, windows: np.ndarray) -> dict[str, np.ndarray]:
+def _reconstruct(detector: Detector, windows: np.ndarray) -> dict[str, np.ndarray]:
+    if not isinstance(detector, EnsembleDetector):
+        return _reconstruct_single(detector, windows)
+    made = [_reconstruct_single(member, windows) for member in detector.members_]
+    means = {
+        name: np.mean([outputs[name] for outputs in made], axis=0)
+        for name in made[0]
+        if name != "embedding"
+    }
+    return {**means, "embedding": np.concatenate([o["embedding"] for o in made], axis=1)}
+
+
+def _reconstruct_single(
+    detector: ContrastiveGANDetector, windows: np.ndarray
+) -> dict[str, np.ndarray]:
     scaled = np.stack([detector.scaler_.transform(window) for window in windows])
     made = detector.networks_.autoencoder(scaled, training=False)
     logits = detector.networks_.discriminator(scaled, training=False)["logits"].numpy()
@@ -73,7 +89,7 @@ def _reconstruct(detector: ContrastiveGANDetector, windows: np.ndarray) -> dict[
     }
 
 
-def _make_series(detector: ContrastiveGANDetector, num_timesteps: int, seed: int) -> np.ndarray:
+def _make_series(detector: Detector, num_timesteps: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = (num_timesteps, len(detector.feature_names_))
     values = np.cumsum(rng.normal(0, 0.2, shape), axis=0) + rng.normal(0, 0.5, shape)
@@ -85,7 +101,7 @@ def _make_series(detector: ContrastiveGANDetector, num_timesteps: int, seed: int
     return np.clip(values, -3e38, 3e38).astype(np.float32)
 
 
-def _make_quiet_series(detector: ContrastiveGANDetector, seed: int) -> np.ndarray:
+def _make_quiet_series(detector: Detector, seed: int) -> np.ndarray:
     size, scaler = detector.config.window_size, detector.scaler_
     values = np.random.default_rng(seed).normal(0, 0.1, (2 * size, len(scaler.mean_)))
     values = values * scaler.scale_ + scaler.mean_

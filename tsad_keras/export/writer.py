@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tsad_keras.detector import ContrastiveGANDetector
+from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector
 from tsad_keras.errors import InputError
-from tsad_keras.export.graph import ScoringGraph, traced_signatures
+from tsad_keras.export.ensemble import ensemble_metadata, fusion_metadata, graph_of
+from tsad_keras.export.graph import traced_signatures
 from tsad_keras.export.reference import make_reference
 from tsad_keras.export.tflite import TFLITE_FILE, convert_to_tflite
 from tsad_keras.export.warmup import WARMUP_FILE, write_warmup
@@ -21,6 +22,8 @@ from tsad_keras.files import atomic_folder, write_arrays, write_json
 from tsad_keras.inference.exported import FORMAT_VERSION, METADATA_FILE, is_version
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.version import __version__
+
+Detector = ContrastiveGANDetector | EnsembleDetector
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,10 @@ _LARGEST_MEAN_TO_SCALE = 1e5
 
 
 def export_saved_model(
-    detector: ContrastiveGANDetector, export_dir: str | os.PathLike[str], *, tflite: bool = False
+    detector: ContrastiveGANDetector | EnsembleDetector,
+    export_dir: str | os.PathLike[str],
+    *,
+    tflite: bool = False,
 ) -> Path:
     """Writes the next version of a SavedModel for TensorFlow Serving.
 
@@ -40,7 +46,7 @@ def export_saved_model(
     `reconstruct`; see `ScoringGraph`.
 
     Args:
-        detector: A fitted detector.
+        detector: A fitted detector or ensemble.
         export_dir: Folder of the model; versions `1`, `2` ... appear in it, each at once.
         tflite: Whether to add a TFLite file of `score_windows` (one window a call).
 
@@ -68,8 +74,8 @@ def export_saved_model(
     return Path(export_dir) / names[-1]
 
 
-def _fill(folder: Path, detector: ContrastiveGANDetector, model_name: str, tflite: bool) -> None:
-    graph = ScoringGraph(detector)
+def _fill(folder: Path, detector: Detector, model_name: str, tflite: bool) -> None:
+    graph = graph_of(detector)
     signatures = traced_signatures(graph)
     signatures["serving_default"] = signatures["score_windows"]
     tf.saved_model.save(graph.module, str(folder), signatures=signatures)
@@ -92,9 +98,9 @@ def _fill(folder: Path, detector: ContrastiveGANDetector, model_name: str, tflit
         (folder / TFLITE_FILE).write_bytes(convert_to_tflite(graph, reference))
 
 
-def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
+def make_metadata(detector: Detector) -> dict[str, Any]:
     """What a client has to know, as a JSON-serialisable dict."""
-    config, levels = detector.config, detector.fusion_levels_
+    config, ensemble = detector.config, ensemble_metadata(detector)
     return {
         "format_version": FORMAT_VERSION,
         "package_version": __version__,
@@ -107,9 +113,10 @@ def make_metadata(detector: ContrastiveGANDetector) -> dict[str, Any]:
         **{name: getattr(detector, f"{name}_") for name in DECISIONS},
         "threshold_method": config.threshold_method,
         "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
-        "error_scale": detector.error_scale_.tolist(),
-        "fusion": None if levels is None else {k: v.tolist() for k, v in levels.arrays().items()},
+        "error_scale": None if ensemble else detector.error_scale_.tolist(),
+        "fusion": fusion_metadata(detector),
         "config": config.to_dict(),
+        **({"ensemble": ensemble} if ensemble else {}),
     }
 
 
@@ -123,7 +130,7 @@ def hash_files(folder: Path) -> dict[str, str]:
     }
 
 
-def _check_float32(detector: ContrastiveGANDetector) -> None:
+def _check_float32(detector: Detector) -> None:
     """Refuses what float32 cannot hold; warns where it holds too few digits of the raw values."""
     mean, scale = detector.scaler_.mean_, detector.scaler_.scale_
     with np.errstate(over="ignore", under="ignore"):

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tsad_keras.combination import Combination, EnsembleScore, Judge
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
 from tsad_keras.fusion import FusionLevels
-from tsad_keras.inference.scores import DECISIONS, SeriesScorer
+from tsad_keras.inference.scores import DECISIONS, SeriesScorer, count_outputs, make_judge
 from tsad_keras.scaling import fill_missing
 from tsad_keras.smoothing import two_sided_kernel
 
@@ -53,11 +54,7 @@ class ExportedDetector(SeriesScorer):
         try:
             self.config = Config.from_dict(self.metadata["config"])
             self.feature_names_ = tuple(str(name) for name in self.metadata["feature_names"])
-            self.error_scale_ = np.array(self.metadata["error_scale"], np.float64)
-            levels, width = self.metadata["fusion"], len(self.feature_names_)
-            self.fusion_levels_ = (
-                None if levels is None else FusionLevels.from_arrays(levels, width)
-            )
+            self._read_levels()
             for name in (*DECISIONS, "expected_false_alarm_rate"):
                 setattr(self, f"{name}_", float(self.metadata[name]))
             self._sha256 = str(self.metadata["weights_sha256"])
@@ -74,7 +71,44 @@ class ExportedDetector(SeriesScorer):
         filled = fill_missing(values, state)  # the graph knows nothing of the rows before a window
         return np.clip(filled, -_LARGEST, _LARGEST).astype(np.float32)
 
+    def _read_levels(self) -> None:
+        """Sets what scores are judged by: of the model, or of the members of an ensemble."""
+        ensemble = self.metadata.get("ensemble")
+        self._members = ensemble and [self._read_member(member) for member in ensemble["members"]]
+        if self._members:
+            self._combination = Combination.from_arrays(
+                ensemble["combine"], ensemble["combination"]
+            )
+            if len(self._combination.levels) != len(self._members):
+                raise ValueError(f"{len(self._combination.levels)} levels")
+            self.fusion_levels_ = None
+            self._window_outputs = self._model.signatures["window_outputs"]
+        else:
+            _, self.fusion_levels_, self.error_scale_ = self._read_member(self.metadata)
+
+    def _read_member(self, facts: dict[str, Any]) -> tuple[Config, FusionLevels | None, np.ndarray]:
+        """Arguments of `make_judge`."""
+        levels, width = facts["fusion"], len(self.feature_names_)
+        scale = np.array(facts["error_scale"], np.float64)
+        if scale.shape != (width,):
+            raise ValueError(f"error_scale has shape {scale.shape}")
+        fused = None if levels is None else FusionLevels.from_arrays(levels, width)
+        return Config.from_dict(facts["config"]), fused, scale
+
+    def point_judge(self) -> Judge:
+        if not self._members:
+            return super().point_judge()
+        width = len(self.feature_names_)
+        return EnsembleScore(
+            self._combination,
+            [make_judge(*member) for member in self._members],
+            [count_outputs(config, width) for config, _, _ in self._members],
+        )
+
     def window_outputs(self, windows: np.ndarray) -> np.ndarray:
+        if self._members:
+            made = self._window_outputs(windows=tf.constant(windows, tf.float32))
+            return made["outputs"].numpy()
         made = self._reconstruct(windows=tf.constant(windows, tf.float32))
         errors = made["squared_error"].numpy()
         if self.fusion_levels_ is not None:

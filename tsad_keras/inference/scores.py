@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from tsad_keras.combination import Judge
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
 from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
@@ -23,6 +24,33 @@ DECISIONS = (
     "score_level",
     "causal_score_level",
 )
+
+
+def make_judge(
+    config: Config, levels: FusionLevels | None, error_scale: np.ndarray
+) -> FusedScore | CombinedScore:
+    """What makes contributions of the point outputs of one model.
+
+    Args:
+        config: Its settings.
+        levels: Of the fused score; None for the other modes.
+        error_scale: `(num_features,)` what a feature's squared error is divided by.
+    """
+    if levels is not None:
+        return FusedScore(levels, error_scale=error_scale, burst_span=config.burst_span)
+    return CombinedScore(
+        smoothing_span=config.smoothing_span,
+        num_features=len(error_scale),
+        score_mode=config.score_mode,
+        error_scale=error_scale,
+        realism_weight=config.realism_weight,
+    )
+
+
+def count_outputs(config: Config, num_features: int) -> int:
+    """How many columns `SeriesScorer.window_outputs` of one model has."""
+    num_views = 1 + (config.score_mode == "fused") + 2 * config.has_memory
+    return num_views * num_features + config.has_realism
 
 
 class SeriesScorer(abc.ABC):
@@ -197,22 +225,9 @@ class SeriesScorer(abc.ABC):
             **size,
         )
 
-    def point_judge(self) -> FusedScore | CombinedScore:
+    def point_judge(self) -> Judge:
         """What makes contributions of the point outputs of one series, from its beginning."""
-        config = self.config
-        if self.fusion_levels_ is not None:
-            return FusedScore(
-                self.fusion_levels_,
-                error_scale=self.error_scale_,
-                burst_span=config.burst_span,
-            )
-        return CombinedScore(
-            smoothing_span=config.smoothing_span,
-            num_features=len(self.feature_names_),
-            score_mode=config.score_mode,
-            error_scale=self.error_scale_,
-            realism_weight=config.realism_weight,
-        )
+        return make_judge(self.config, self.fusion_levels_, self.error_scale_)
 
     # --- inside ----------------------------------------------------------------------------------
 

@@ -1,0 +1,72 @@
+"""A fitted detector back from its arrays and metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsad_keras.config import Config
+from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.networks import build_networks
+from tsad_keras.errors import InputError
+from tsad_keras.fusion import FusionLevels
+from tsad_keras.inference.scores import DECISIONS
+from tsad_keras.models.memory import PatternMemory
+from tsad_keras.scaling import Scaler
+
+
+def restore_detector(
+    arrays: dict[str, np.ndarray], metadata: dict[str, Any], directory: Path
+) -> ContrastiveGANDetector:
+    """Makes a detector of what `read_bundle` gave.
+
+    Args:
+        arrays: Weights, scaler, calibration.
+        metadata: Settings and decisions.
+        directory: Where they lay, for the message.
+
+    Raises:
+        InputError: If something is missing or does not fit.
+    """
+    try:
+        detector = ContrastiveGANDetector(**metadata["config"])
+        detector.feature_names_ = tuple(metadata["feature_names"])
+        detector.scaler_ = Scaler(detector.config.clip)
+        detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
+        detector.error_scale_ = arrays["error_scale"]
+        for name in ("mean", "scale", "error_scale"):
+            if arrays[name].shape != (len(detector.feature_names_),):
+                raise ValueError(f"{name} has shape {arrays[name].shape}")
+        networks = build_networks(detector.config, len(detector.feature_names_))
+        networks.set_weights(arrays)
+        memory = None
+        if detector.config.has_memory:
+            memory = PatternMemory(arrays["memory/patterns"], arrays["memory/levels"])
+            _check_memory(memory, detector.config, len(detector.feature_names_))
+        detector._set_networks(networks, memory)
+        detector.fusion_levels_ = None
+        if detector.config.score_mode == "fused":
+            levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
+            if (levels.pattern is not None) != detector.config.has_memory:
+                raise ValueError("fusion_levels does not fit the settings")
+            detector.fusion_levels_ = levels
+        for name in DECISIONS:
+            setattr(detector, f"{name}_", float(metadata[name]))
+        detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
+        detector.best_epoch_ = int(metadata["best_epoch"])
+        detector.history_ = metadata["history"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the model folder {directory} is damaged ({error}); train again or restore it"
+        ) from error
+    return detector
+
+
+def _check_memory(memory: PatternMemory, config: Config, num_features: int) -> None:
+    """Raises ValueError if a memory has not the shape that the settings ask for."""
+    lengths = (config.pattern_size, config.window_size // config.pattern_size)
+    for (name, array), length in zip(memory.arrays().items(), lengths, strict=True):
+        if array.ndim != 2 or len(array) == 0 or array.shape[1] != length * num_features:
+            raise ValueError(f"{name} has shape {array.shape}")
