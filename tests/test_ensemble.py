@@ -1,6 +1,5 @@
 """Several detectors that answer as one: same verbs, one folder, streams, resumption."""
 
-import json
 import shutil
 
 import numpy as np
@@ -10,6 +9,7 @@ from tsad_keras import Config, ContrastiveGANDetector, EnsembleDetector, load_de
 from tsad_keras.cli import EXIT_BAD_INPUT, main
 from tsad_keras.combination import COMBINATIONS
 from tsad_keras.errors import InputError
+from tsad_keras.files import write_json
 from tsad_keras.streaming import StreamingDetector
 
 FEW = {"epochs": 1, "steps_per_epoch": 2}
@@ -140,8 +140,7 @@ def test_the_command_takes_seeds_or_files_and_goes_on(
     np.savetxt(tmp_path / "n.csv", make_series(150), delimiter=",", header="a,b,c", comments="")
     names = [str(tmp_path / f"{number}.json") for number in range(2)]
     for name, config in zip(names, configs[1:], strict=True):
-        with open(name, "w", encoding="utf-8") as file:
-            json.dump(config.to_dict(), file)
+        write_json(name, config.to_dict())
     words = ["ensemble", "--train-file", str(tmp_path / "n.csv"), "--quiet"]
     words += ["--model-dir", str(tmp_path / "m"), "--configs", *names]
     assert main(words) == 0 and main([*words, "--combine", "rank"]) == 0
