@@ -244,7 +244,7 @@ def test_entities_get_a_folder_each_and_a_mean(run, dataset, tmp_path, monkeypat
     def load(name, entity, data_dir):
         return dataclasses.replace(dataset, name=name, entity=entity)
 
-    def made_up_run(loaded, config, folder, *, verbose):
+    def made_up_run(loaded, config, folder, **options):
         result = copy.deepcopy(run[0])
         result["dataset"]["entity"], result["folder"] = loaded.entity, str(folder)
         result["methods"][-1]["metrics"]["f1_score"] = values[names.index(loaded.entity)]

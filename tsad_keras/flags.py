@@ -24,12 +24,7 @@ def add_ensemble(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--configs", nargs="+", metavar="FILE", help="JSON files of settings, one a member"
     )
-    parser.add_argument(
-        "--combine",
-        choices=("calibrated", "rank"),
-        default="calibrated",
-        help="how members' scores become one (%(default)s)",
-    )
+    add_combine(parser)
     add_settings(parser)
 
 
@@ -82,6 +77,14 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", help="own data: labels of the test rows")
     parser.add_argument("--output", help="folder for everything (default: runs/NAME)")
     parser.add_argument("--seeds", type=positive, default=1, help="runs an entity (%(default)s)")
+    parser.add_argument(
+        "--members",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="an ensemble of so many seeds in place of the detector (%(default)s: none)",
+    )
+    add_combine(parser)
     add_settings(parser)
 
 
@@ -224,6 +227,15 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder of the datasets (%(default)s)")
     parser.add_argument("--time-column", help="own data: the time column (default: found)")
     parser.add_argument("--label-column", help="own data: the label column (default: found)")
+
+
+def add_combine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--combine",
+        choices=("calibrated", "rank"),
+        default="calibrated",
+        help="how an ensemble's scores become one (%(default)s)",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> None:

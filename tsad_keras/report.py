@@ -83,7 +83,8 @@ def _where_files_lie(result: dict[str, Any]) -> str:
     lines = [("report", "report.md"), ("numbers", "results_summary.json")]
     if result["kind"] == "run":
         lines += [("scores and alarms", "scores.csv"), ("figures", "figures/")]
-        lines += [("model", "model/"), ("losses", "history.csv"), ("settings", "config.json")]
+        losses = "model/members/" if result.get("ensemble") else "history.csv"
+        lines += [("model", "model/"), ("losses", losses), ("settings", "config.json")]
     else:
         lines.append(("single runs", f"in {len(result['runs'])} folders, linked in the report"))
     texts = [

@@ -60,6 +60,18 @@ def test_what_is_fixed_or_outside_its_range_is_not_searched():
         SearchSpace(base, frozenset(SPACE))
 
 
+def test_neighbours_change_a_few_settings_within_their_ranges():
+    space = SearchSpace(Config())
+    neighbours = space.neighbours(30)
+    for values in neighbours:
+        changed = [name for name in values if values[name] != getattr(Config(), name)]
+        assert len(changed) <= 3 and set(values) == set(space.domains)
+        assert all(space.domains[name].contains(value) for name, value in values.items())
+        space.config(values)  # consistent
+    assert len({json.dumps(values) for values in neighbours}) == 30
+    assert neighbours == space.neighbours(30)
+
+
 # --- the study ------------------------------------------------------------------------------------
 
 

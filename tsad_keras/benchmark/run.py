@@ -12,6 +12,13 @@ import numpy as np
 import pandas as pd
 
 from tsad_keras.baselines import baselines_for
+from tsad_keras.benchmark.ensembles import (
+    DEFAULT_COMBINE,
+    ScoredEnsemble,
+    ensemble_configs,
+    ensemble_rows,
+    score_ensemble,
+)
 from tsad_keras.benchmark.figures import draw_figures
 from tsad_keras.benchmark.methods import (
     ScoredDetector,
@@ -50,7 +57,13 @@ MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold mu
 
 
 def run_once(
-    dataset: TimeSeriesDataset, config: Config, folder: Path, *, verbose: bool = True
+    dataset: TimeSeriesDataset,
+    config: Config,
+    folder: Path,
+    *,
+    verbose: bool = True,
+    members: int = 1,
+    combine: str = DEFAULT_COMBINE,
 ) -> Summary:
     """Trains, scores, evaluates and writes a run's folder, unless it is there already.
 
@@ -60,11 +73,14 @@ def run_once(
         folder: Where everything goes. A finished run with the same config and the same data is read
             and not computed again; a training that was killed goes on.
         verbose: Whether to draw progress bars.
+        members: With 2 or more, an ensemble of so many seeds takes the place of the detector.
+        combine: How their scores become one.
 
     Returns:
         What `results_summary.json` holds, and `folder`.
     """
-    found = finished_run(folder, config, data_fingerprint(dataset))
+    ensemble = None if members == 1 else {"members": members, "combine": combine}
+    found = finished_run(folder, config, data_fingerprint(dataset), ensemble)
     if found is not None:
         logger.info("%s is finished with these settings and data: not computed again", folder)
         return found
@@ -79,10 +95,13 @@ def run_once(
         (folder / name).unlink(missing_ok=True)
     write_json(folder / "config.json", config.to_dict())
     started = time.perf_counter()
-    scored = score_detector(
-        dataset.train, dataset.test, dataset.feature_names, config, folder, verbose=verbose
-    )
-    summary = _summarise(dataset, config, scored, folder)
+    parts = (dataset.train, dataset.test, dataset.feature_names)
+    if ensemble is None:
+        scored = score_detector(*parts, config, folder, verbose=verbose)
+    else:
+        configs = ensemble_configs(config, members)
+        scored = score_ensemble(*parts, configs, combine, folder, verbose=verbose)
+    summary = {**_summarise(dataset, config, scored, folder), "ensemble": ensemble}
     summary["seconds"]["total"] = time.perf_counter() - started
     summary["peak_memory_mb"] = peak_memory_mb()
     summary = jsonable(summary)
@@ -93,7 +112,9 @@ def run_once(
     return {**summary, "folder": str(folder)}
 
 
-def finished_run(folder: Path, config: Config, fingerprint: str) -> Summary | None:
+def finished_run(
+    folder: Path, config: Config, fingerprint: str, ensemble: dict[str, Any] | None = None
+) -> Summary | None:
     """Reads a run's results if they are complete and belong to this config, data and version."""
     try:
         summary = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
@@ -101,6 +122,7 @@ def finished_run(folder: Path, config: Config, fingerprint: str) -> Summary | No
             summary["kind"] == "run"
             and summary.get("format") == FORMAT
             and summary["config"] == config.to_dict()
+            and summary.get("ensemble") == ensemble
             and summary["dataset"]["fingerprint"] == fingerprint
             and summary["versions"]["tsad_keras"] == __version__
             and all((folder / name).is_file() for name in summary["files"])
@@ -118,6 +140,8 @@ def _method_rows(
         baseline_result(baseline, dataset.train, dataset.test, dataset.test_labels)
         for baseline in baselines_for(config)
     ]
+    if isinstance(scored, ScoredEnsemble):
+        return [*rows, *ensemble_rows(scored, config, dataset.test_labels)]
     return [*rows, detector_result(scored, config, dataset.test_labels)]
 
 
@@ -132,7 +156,9 @@ def _summarise(
     drift = drift_facts(dataset, config.clip)
     _write_scores(dataset, scored, folder)
     draw_figures(dataset, scored, groups, parts, folder)
-    files = ["config.json", "history.csv", "scores.csv", "model/detector.npz", REPORT]
+    files = ["config.json", "scores.csv", "model/detector.npz", REPORT]
+    if not isinstance(scored, ScoredEnsemble):
+        files.append("history.csv")
     return {
         "kind": "run",
         "format": FORMAT,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tsad_keras.benchmark.ensembles import DEFAULT_COMBINE
 from tsad_keras.benchmark.run import REPORT, RESULTS, Summary, run_once
 from tsad_keras.config import Config
 from tsad_keras.datasets import list_entities, load_dataset
@@ -33,6 +34,8 @@ def reproduce_entity(
     seeds: int = 1,
     verbose: bool = True,
     reseed: Callable[[int], TimeSeriesDataset] | None = None,
+    members: int = 1,
+    combine: str = DEFAULT_COMBINE,
 ) -> Summary:
     """Trains, scores, evaluates against the baselines and reports one entity.
 
@@ -43,6 +46,8 @@ def reproduce_entity(
         seeds: Number of runs; run s has the seed `config.seed + s`.
         verbose: Whether to draw progress bars.
         reseed: Makes the data of a seed, for data that are generated; default: the same data.
+        members: With 2 or more, an ensemble of so many seeds takes the place of the detector.
+        combine: How their scores become one.
 
     Returns:
         What `results_summary.json` in `output_dir` holds, and `folder`. A run that is finished with
@@ -52,7 +57,8 @@ def reproduce_entity(
         InputError: If the data do not fit the settings or a folder cannot be written to.
     """
     folder = Path(output_dir)
-    runs = _run_seeds(dataset, config, folder, seeds=seeds, verbose=verbose, reseed=reseed)
+    options = {"verbose": verbose, "members": members, "combine": combine}
+    runs = _run_seeds(dataset, config, folder, seeds=seeds, reseed=reseed, options=options)
     return runs[0] if len(runs) == 1 else _write_mean(runs, folder, config)
 
 
@@ -66,6 +72,8 @@ def reproduce(
     seeds: int = 1,
     verbose: bool = True,
     data_options: dict[str, Any] | None = None,
+    members: int = 1,
+    combine: str = DEFAULT_COMBINE,
 ) -> Summary:
     """`reproduce_entity` for entities of a dataset, and the mean over them.
 
@@ -80,6 +88,8 @@ def reproduce(
         seeds: Number of runs an entity.
         verbose: Whether to draw progress bars.
         data_options: Further options of the dataset's reader, such as `num_train`.
+        members: As for `reproduce_entity`.
+        combine: Likewise.
 
     Returns:
         As for `reproduce_entity`; for several entities or seeds the means, with `kind` `"mean"`.
@@ -99,8 +109,8 @@ def reproduce(
             config,
             folder / _folder_name(entity) if len(chosen) > 1 else folder,
             seeds=seeds,
-            verbose=verbose,
             reseed=reseed,
+            options={"verbose": verbose, "members": members, "combine": combine},
         )
         if len(chosen) > 1 and seeds > 1:
             _write_mean(of_entity, folder / _folder_name(entity), config)
@@ -138,8 +148,8 @@ def _run_seeds(
     folder: Path,
     *,
     seeds: int,
-    verbose: bool,
     reseed: Callable[[int], TimeSeriesDataset] | None,
+    options: dict[str, Any],
 ) -> list[Summary]:
     if seeds < 1:
         raise InputError(f"seeds is {seeds}, expected 1 or more")
@@ -148,7 +158,7 @@ def _run_seeds(
         seeded = dataset if reseed is None or seed == config.seed else reseed(seed)
         run_folder = folder if seeds == 1 else folder / f"seed-{seed}"
         run_config = dataclasses.replace(config, seed=seed)
-        runs.append(run_once(seeded, run_config, run_folder, verbose=verbose))
+        runs.append(run_once(seeded, run_config, run_folder, **options))
         _free_memory()
     return runs
 

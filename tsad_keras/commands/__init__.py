@@ -136,7 +136,12 @@ def reproduce(arguments: argparse.Namespace) -> None:
         from tsad_keras import benchmark as benchmarks
         from tsad_keras import report
 
-    common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
+    common = {
+        "seeds": arguments.seeds,
+        "verbose": not arguments.quiet,
+        "members": arguments.members,
+        "combine": arguments.combine,
+    }
     if dataset is not None:
         result = benchmarks.reproduce_entity(dataset, config, folder, **common)
     else:

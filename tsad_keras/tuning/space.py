@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+
+_REDRAWN = 3  # settings in which a neighbour differs from the base
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +23,12 @@ class Range:
 
     def contains(self, value: Any) -> bool:
         return self.low <= value <= self.high
+
+    def draw(self, random: np.random.Generator) -> Any:
+        low, high = np.log((self.low, self.high)) if self.is_log else (self.low, self.high)
+        value = random.uniform(low, high)
+        value = float(np.clip(np.exp(value) if self.is_log else value, self.low, self.high))
+        return round(value) if isinstance(self.low, int) else value
 
     def suggest(self, trial: Any, name: str) -> Any:
         whole = isinstance(self.low, int)
@@ -34,6 +44,9 @@ class Choice:
 
     def contains(self, value: Any) -> bool:
         return value in self.values
+
+    def draw(self, random: np.random.Generator) -> Any:
+        return self.values[random.integers(len(self.values))]
 
     def suggest(self, trial: Any, name: str) -> Any:
         return trial.suggest_categorical(name, list(self.values))
@@ -101,6 +114,21 @@ class SearchSpace:
     def default_values(self) -> dict[str, Any]:
         """The searched settings of the base."""
         return {name: getattr(self.base, name) for name in self.domains}
+
+    def neighbours(self, count: int) -> list[dict[str, Any]]:
+        """The searched settings of the base with a few of them drawn anew; the seed is the base's.
+
+        A default that was chosen with care is rarely beaten by settings that are all others, and
+        twenty minutes are few trainings.
+        """
+        random = np.random.default_rng(self.base.seed)
+        names = list(self.domains)
+        found = []
+        for _ in range(count):
+            drawn = random.choice(names, min(_REDRAWN, len(names)), replace=False)
+            changes = {str(name): self.domains[str(name)].draw(random) for name in drawn}
+            found.append({**self.default_values, **changes})
+        return found
 
     def suggest(self, trial: Any) -> Config:
         """The config that an Optuna trial asks for.

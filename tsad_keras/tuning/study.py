@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 BEST, TRIALS, STUDY = "best.json", "trials.csv", "study.db"
 _NAME = "tsad_keras"  # of the study in its file
 _MADE_FOR = "made_for"  # data and settings that a study belongs to
-_STARTUP_TRIALS = 4  # complete ones before any is given up, and before the sampler learns
+_NUM_NEIGHBOURS = 8  # of the base, tried after it and before the sampler draws
+_STARTUP_TRIALS = 4  # complete ones before any is given up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,7 @@ class _Search:
         # Not stored with the study: what it draws follows from the seed and the trials so far.
         self._study.sampler = self._optuna.samplers.TPESampler(
             seed=space.base.seed + len(self._study.get_trials(deepcopy=False)),
-            n_startup_trials=_STARTUP_TRIALS,
+            n_startup_trials=_NUM_NEIGHBOURS,
         )
 
     def _open(self, path: Path, facts: str) -> Any:
@@ -141,7 +142,11 @@ class _Search:
             )
             written = study.user_attrs.get(_MADE_FOR)
             if written is None:
-                study.enqueue_trial(self._space.default_values)
+                for values in (
+                    self._space.default_values,
+                    *self._space.neighbours(_NUM_NEIGHBOURS),
+                ):
+                    study.enqueue_trial(values)
                 study.set_user_attr(_MADE_FOR, facts)
         except Exception as error:  # SQLAlchemy, SQLite and Optuna each have their own
             reason = " ".join(str(error).split())[:200]
