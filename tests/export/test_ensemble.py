@@ -1,10 +1,12 @@
 """An ensemble as one SavedModel: the signatures, the checks, the verbs without Keras."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
+from tsad_keras.errors import InputError
 from tsad_keras.export.verify import verify_export
 from tsad_keras.export.writer import export_saved_model
 from tsad_keras.inference.exported import load_export
@@ -57,11 +59,13 @@ def test_the_export_has_the_ensembles_verbs(version, ensemble, make_values):
     assert exported.weights_sha256_ == ensemble.weights_sha256_
 
 
+def test_a_tflite_file_is_refused_before_anything_is_written(ensemble, tmp_path):
+    with pytest.raises(InputError, match="TFLite file of an ensemble was asked for"):
+        export_saved_model(ensemble, tmp_path / "new", tflite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_damaged_metadata_is_one_line(version, tmp_path):
-    import shutil
-
-    from tsad_keras.errors import InputError
-
     copy = tmp_path / "1"
     shutil.copytree(version, copy)
     path = copy / "assets" / "metadata.json"

@@ -61,7 +61,14 @@ def export_saved_model(
     """
     if detector.threshold_ is None:
         raise InputError("the detector is not fitted yet; call fit first, or load_detector")
-    _check_float32(detector)
+    is_ensemble = isinstance(detector, EnsembleDetector)
+    if tflite and is_ensemble:
+        raise InputError(
+            "a TFLite file of an ensemble was asked for, expected one of a single detector: its "
+            "scores come out wrong; export without --tflite"
+        )
+    for member in detector.members_ if is_ensemble else [detector]:
+        _check_float32(member)
     folder = Path(export_dir).absolute()
     names: list[str] = []
 
