@@ -22,8 +22,8 @@ def ensemble(request, untrained, tiny_config):
     shared = {**tiny_config, "mean": 100.0, "scale": 4.0}
     members = [
         untrained(**shared),
-        untrained(**shared, seed=1, memory_size=0, hidden_dim=8),
-        untrained(**{**shared, "clip": 5.0}, score_mode="combined", seed=2),
+        untrained(**{**shared, "hidden_dim": 8}, seed=1, memory_size=0),
+        untrained(**shared, clip=5.0, score_mode="combined", seed=2),
     ]
     ensemble = EnsembleDetector([member.config for member in members], request.param)
     ensemble.members_, ensemble.feature_names_ = members, members[0].feature_names_
