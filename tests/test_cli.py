@@ -73,6 +73,15 @@ MISTAKES = {
     "benchmark --datasets synthetic --output o --time-column t": "--time-column came with the",
     "benchmark --datasets synthetic --output /proc/no": "cannot write to /proc/no",
     "benchmark --datasets synthetic --output o --window-size 21": "error: window_size is 21",
+    "ensemble --dataset synthetic": "required: --model-dir",
+    "ensemble --dataset synthetic --model-dir m --combine mean": "invalid choice: 'mean'",
+    "ensemble --dataset synthetic --model-dir m --members 2 --configs a.json": "not allowed with",
+    "ensemble --dataset synthetic --model-dir m --configs no.json": "cannot read the config file no",
+    "tune --dataset synthetic": "required: --output",
+    "tune --output o": "--train-file --dataset is required",
+    "tune --dataset synthetic --output o --minutes soon": "'soon' came, expected a number",
+    "tune --dataset synthetic --output o --trials 0": "0 came, expected 1 or more",
+    "tune --dataset synthetic --output /proc/no": "cannot write to /proc/no",
     "download nosuch": "cannot download 'nosuch', expected one of",
     "download smd --data-dir /proc/no": "cannot write to /proc/no",
 }
@@ -238,7 +247,7 @@ assert not heavy, heavy
 
 def test_help_loads_neither_tensorflow_nor_pandas(tmp_path):
     commands = ["--help", "--version", "train --help", "score --help", "reproduce --help"]
-    commands += ["benchmark --help"]
+    commands += ["benchmark --help", "tune --help", "ensemble --help"]
     code = LOADED.format(commands=commands, heavy=["tensorflow", "keras", "pandas", "numpy"])
     done = python(code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

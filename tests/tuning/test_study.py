@@ -98,6 +98,8 @@ def test_time_of_earlier_calls_counts(series, calls, tmp_path):
     search(series, tmp_path, num_trials=1)
     found = study.tune(series, NAMES, Config(), tmp_path, minutes=0.0)
     assert len(found.trials) == 1
+    with pytest.raises(InputError, match="minutes is nan, expected a number of 0 or more"):
+        study.tune(series, NAMES, Config(), tmp_path, minutes=float("nan"))
     with pytest.raises(InputError, match="neither minutes nor num_trials"):
         study.tune(series, NAMES, Config(), tmp_path)
 
@@ -110,11 +112,12 @@ def test_most_trials_that_are_behind_are_given_up_after_one_training(series, cal
     assert max(row["value"] for row in pruned) < result.value
 
 
-def test_an_interrupted_trial_runs_again(series, calls, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [0, 1])  # the default itself, or a later trial
+def test_an_interrupted_trial_runs_again(number, series, calls, tmp_path, monkeypatch):
     worth = InjectionObjective.__call__
 
     def interrupted(self, config, stage):
-        if len(calls) == 3:
+        if len(calls) == 2 * number + 1:
             calls.append((config, stage))
             raise KeyboardInterrupt
         return worth(self, config, stage)
@@ -122,9 +125,10 @@ def test_an_interrupted_trial_runs_again(series, calls, tmp_path, monkeypatch):
     monkeypatch.setattr(InjectionObjective, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         search(series, tmp_path)
-    assert (tmp_path / "best.json").is_file()
-    assert len(search(series, tmp_path, num_trials=3).trials) == 3
-    assert calls[4][0] == calls[3][0] == calls[2][0]
+    assert (tmp_path / "best.json").is_file() == (number == 1)
+    assert len(search(series, tmp_path, num_trials=number + 2).trials) == number + 2
+    again = 2 * number + 2
+    assert [config for config, _ in calls[again - 2 : again + 2]] == [calls[again][0]] * 4
 
 
 def test_a_killed_trial_runs_again(series, calls, tmp_path):
@@ -134,6 +138,7 @@ def test_a_killed_trial_runs_again(series, calls, tmp_path):
     path = f"sqlite:///{tmp_path / 'study.db'}"
     killed = optuna.load_study(study_name="tsad_keras", storage=path).ask()
     values = {"learning_rate": killed.suggest_float("learning_rate", 1e-3, 1e-2, log=True)}
+    assert values["learning_rate"] != Config().learning_rate
     assert len(search(series, tmp_path, num_trials=2).trials) == 2
     assert calls[2][0].learning_rate == values["learning_rate"]
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 BEST, TRIALS, STUDY = "best.json", "trials.csv", "study.db"
 _NAME = "tsad_keras"  # of the study in its file
 _MADE_FOR = "made_for"  # data and settings that a study belongs to
+_TRIED = "num_neighbours_tried"
 _NUM_NEIGHBOURS = 8  # of the base, tried after it and before the sampler draws
 _STARTUP_TRIALS = 4  # complete ones before any is given up
 
@@ -83,6 +84,8 @@ def tune(
     """
     if minutes is None and num_trials is None:
         raise InputError("neither minutes nor num_trials came, expected one; say when to stop")
+    if minutes is not None and not 0 <= minutes < float("inf"):
+        raise InputError(f"minutes is {minutes}, expected a number of 0 or more")
     space = SearchSpace(base, fixed)
     windows = space.domains.get("window_size")
     objective = InjectionObjective(
@@ -142,11 +145,7 @@ class _Search:
             )
             written = study.user_attrs.get(_MADE_FOR)
             if written is None:
-                for values in (
-                    self._space.default_values,
-                    *self._space.neighbours(_NUM_NEIGHBOURS),
-                ):
-                    study.enqueue_trial(values)
+                study.enqueue_trial(self._space.default_values)
                 study.set_user_attr(_MADE_FOR, facts)
         except Exception as error:  # SQLAlchemy, SQLite and Optuna each have their own
             reason = " ".join(str(error).split())[:200]
@@ -172,6 +171,7 @@ class _Search:
     def run_trial(self) -> None:
         """Runs the stages of one trial, as long as it is not behind most others."""
         state = self._optuna.trial.TrialState
+        self._enqueue_neighbour()
         trial = self._study.ask()
         began = time.monotonic()
         try:
@@ -194,6 +194,15 @@ class _Search:
             time.monotonic() - began,
             self._study.best_value,
         )
+
+    def _enqueue_neighbour(self) -> None:
+        """The next neighbour of the base, if no trial waits to be run (again)."""
+        waiting = self._optuna.trial.TrialState.WAITING
+        tried = self._study.user_attrs.get(_TRIED, 0)
+        if tried == _NUM_NEIGHBOURS or self._study.get_trials(deepcopy=False, states=(waiting,)):
+            return
+        self._study.set_user_attr(_TRIED, tried + 1)
+        self._study.enqueue_trial(self._space.neighbours(_NUM_NEIGHBOURS)[tried])
 
     def _run_stages(self, trial: Any, began: float) -> str:
         """Returns what came out, in words."""
