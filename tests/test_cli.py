@@ -76,7 +76,7 @@ MISTAKES = {
     "ensemble --dataset synthetic": "required: --model-dir",
     "ensemble --dataset synthetic --model-dir m --combine mean": "invalid choice: 'mean'",
     "ensemble --dataset synthetic --model-dir m --members 2 --configs a.json": "not allowed with",
-    "ensemble --dataset synthetic --model-dir m --configs no.json": "cannot read the config file no",
+    "ensemble --dataset synthetic --model-dir m --configs no.json": "cannot read the config file",
     "tune --dataset synthetic": "required: --output",
     "tune --output o": "--train-file --dataset is required",
     "tune --dataset synthetic --output o --minutes soon": "'soon' came, expected a number",
