@@ -59,6 +59,18 @@ def test_the_export_has_the_ensembles_verbs(version, ensemble, make_values):
     assert exported.weights_sha256_ == ensemble.weights_sha256_
 
 
+def test_a_server_answers_with_it(version, ensemble, make_values):
+    from tsad_keras.serving.models import LoadedModel
+
+    model = LoadedModel(version, 1)
+    model.warm_up()
+    values = make_values(ensemble, 45)
+    answer = model.run("score_series", values)
+    expected = ensemble.explain(values)
+    assert np.allclose(answer["contribution"], expected, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(answer["is_anomaly"], ensemble.predict(values) == 1)
+
+
 def test_a_tflite_file_is_refused_before_anything_is_written(ensemble, tmp_path):
     with pytest.raises(InputError, match="TFLite file of an ensemble was asked for"):
         export_saved_model(ensemble, tmp_path / "new", tflite=True)
