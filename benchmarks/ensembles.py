@@ -4,9 +4,12 @@
     python benchmarks/ensembles.py --config runs/tune/best.json --output runs/tuned
 
 Each data seed makes another synthetic set: training and test part, anomalies, relations between
-features. Members have the seeds 0, 1, ... Prints a row for each member and both ways to combine
-them, and the means over the data seeds; `results.csv` in the folder holds the same. Members that
-are finished are read from the folder.
+features. As every model finds its anomalies, `injected_vus_pr` is measured on harder ones: those of
+`tsad_keras.tuning.injection`, put into the 6,000 normal rows that follow the training part.
+
+Members have the seeds 0, 1, ... Prints a row for each member and both ways to combine them, and the
+means over the data seeds; `results.csv` in the folder holds the same. Members that are finished are
+read from the folder.
 """
 
 from __future__ import annotations
@@ -22,10 +25,14 @@ import numpy as np
 from tsad_keras.combination import COMBINATIONS
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
+from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector
 from tsad_keras.evaluation import average_precision_score, f1_score, vus_pr_score
+from tsad_keras.tuning.injection import Injected, inject
 
-FIELDS = ("data_seed", "model", "vus_pr", "average_precision", "f1_label_free")
+FIELDS = ("data_seed", "model", "injected_vus_pr", "vus_pr", "average_precision", "f1_label_free")
+NUM_FOLLOWING = 6000  # normal rows that follow the training part
+INJECTION_SEED = 7000  # not one of those that `tune` uses
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,9 +49,15 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for data_seed in parsed.data_seeds:
         dataset = load_dataset("synthetic", seed=data_seed, num_train=parsed.num_train)
+        # The same rows and more: a longer series begins with the shorter one.
+        longer = load_dataset(
+            "synthetic", seed=data_seed, num_train=parsed.num_train + NUM_FOLLOWING
+        )
+        spread = dataset.train.std(axis=0)
+        injected = inject(longer.train[parsed.num_train :], spread, INJECTION_SEED + data_seed)
         folder = parsed.output / f"data-{data_seed}"
         for name, detector in _models(config, parsed.members, dataset.train, folder):
-            row = {"data_seed": data_seed, "model": name, **_judged(detector, dataset)}
+            row = {"data_seed": data_seed, "model": name, **_judged(detector, dataset, injected)}
             rows.append(row)
             print(" ".join(map(str, row.values())), flush=True)
         with (parsed.output / "results.csv").open("w", encoding="utf-8", newline="") as file:
@@ -73,10 +86,15 @@ def _models(
         yield f"ensemble, {mode}", ensemble
 
 
-def _judged(detector, dataset) -> dict[str, float]:
+def _judged(
+    detector: ContrastiveGANDetector | EnsembleDetector,
+    dataset: TimeSeriesDataset,
+    injected: Injected,
+) -> dict[str, float]:
     scores = detector.decision_function(dataset.test)
     alarms = (scores >= detector.threshold_).astype(int)
     values = (
+        vus_pr_score(injected.flags, detector.decision_function(injected.values)),
         vus_pr_score(dataset.test_labels, scores),
         average_precision_score(dataset.test_labels, scores),
         f1_score(dataset.test_labels, alarms),
