@@ -31,5 +31,6 @@ def test_prints_members_combinations_and_means(script, tiny_config, tmp_path, ca
     assert [row["model"] for row in rows] == expected
     assert all(0 <= float(row["vus_pr"]) <= 1 for row in rows)
     output = capsys.readouterr().out
-    assert f"mean of 1: ensemble, rank injected_vus_pr {float(rows[3]['injected_vus_pr']):.4f}" in output
+    value = float(rows[3]["injected_vus_pr"])
+    assert f"mean of 1: ensemble, rank injected_vus_pr {value:.4f}" in output
     assert "mean of 1: single injected_vus_pr" in output
