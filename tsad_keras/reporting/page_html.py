@@ -67,7 +67,7 @@ def result_table(rows: list[Row]) -> str:
         name = column.long.partition(" (")[0]
         badge = f'<span class="badge">{mark}</span>' if mark else ""
         kind = "number oracle" if mark else "number"
-        head.append(f'<th scope="col" class="{kind}">{escape(name)}{badge}</th>')
+        head.append(f'<th scope="col" class="{kind}">{_unbroken(name)}{badge}</th>')
     lines = [_result_line(row, best) for row in rows]
     return (
         f'<div class="scroll"><table class="results"><thead><tr>{"".join(head)}</tr></thead>'
@@ -166,6 +166,11 @@ def _result_line(row: Row, best: dict[str, float | None]) -> str:
         mark = "number oracle" if column.key in _MARKS else "number"
         cells.append(f'<td class="{mark}">{text}</td>')
     return f'<tr class="{kind}">{"".join(cells)}</tr>'
+
+
+def _unbroken(name: str) -> str:
+    """Escaped, with hyphens at which no line ends."""
+    return escape(name).replace("-", "&#8209;")
 
 
 def _number_class(index: int, left: int) -> str:

@@ -100,8 +100,8 @@ class Chart {
     const laneTop = box.top + box.height + 3;
     drawValueAxis(context, scale, colors, 5);
     drawTimeAxis(context, scale, colors, this.clock, laneTop + lanes * (LANE + 2));
-    drawRuns(context, this.truth, scale, box.top, box.height, colors["truth-band"]);
     drawRuns(context, this.alarms, scale, box.top, box.height, colors["alarm-band"]);
+    this.drawTruth(context, scale, colors);
     drawRuns(context, this.alarms, scale, laneTop, LANE, colors.alarm);
     drawRuns(context, this.truth, scale, laneTop + LANE + 2, LANE, colors.truth);
     context.save();
@@ -112,6 +112,12 @@ class Chart {
     drawLevel(context, scale, this.data.threshold, colors.threshold, [6, 4]);
     drawLine(context, this.scores, scale, colors.score, 1.4);
     context.restore();
+  }
+
+  drawTruth(context, scale, colors) {
+    context.globalAlpha = 0.6;
+    if (this.truth) drawRuns(context, this.truth, scale, scale.box.top, scale.box.height, hatch(context, colors.truth));
+    context.globalAlpha = 1;
   }
 
   drawChosen(context, scale, colors) {
@@ -130,8 +136,8 @@ class Chart {
     const room = (high - low) * 0.08 || Math.abs(high) * 0.05 || 1;
     const scale = makeScale(box, this.view, [low - room, high + room], false);
     drawValueAxis(context, scale, colors, 3);
-    drawRuns(context, this.truth, scale, box.top, box.height, colors["truth-band"]);
     drawRuns(context, this.alarms, scale, box.top, box.height, colors["alarm-band"]);
+    this.drawTruth(context, scale, colors);
     context.save();
     context.beginPath();
     context.rect(box.left, 0, box.width, height);

@@ -4,7 +4,7 @@ const LEFT = 58, RIGHT = 10;
 
 function palette() {
   const style = getComputedStyle(document.getElementById("stack"));
-  const names = ["ink", "quiet", "grid", "score", "threshold", "alarm", "alarm-band", "truth", "truth-band", "feature", "panel", "accent"];
+  const names = ["ink", "quiet", "grid", "score", "threshold", "alarm", "alarm-band", "truth", "feature", "panel", "accent"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
@@ -97,6 +97,24 @@ function drawRuns(context, runs, scale, top, height, color) {
     }
   }
   flush();
+}
+
+/** Slanted lines for true events, so that an alarm's shade over them stays its own color. */
+function hatch(context, color) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 16; // drawn at half size, for sharp lines on any screen
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = color;
+  pen.lineWidth = 2;
+  pen.beginPath();
+  for (const shift of [-16, 0, 16]) {
+    pen.moveTo(shift - 2, 18);
+    pen.lineTo(shift + 18, -2);
+  }
+  pen.stroke();
+  const pattern = context.createPattern(tile, "repeat");
+  pattern.setTransform(new DOMMatrix().scale(0.5));
+  return pattern;
 }
 
 function valueTicks(range, logarithmic, most) {
