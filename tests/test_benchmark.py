@@ -60,7 +60,14 @@ def read(folder):
 class TestFolder:
     def test_holds_what_is_promised(self, run):
         _, folder = run
-        names = ["report.md", "history.csv", "scores.csv", "config.json", "model/detector.npz"]
+        names = [
+            "report.md",
+            "report.html",
+            "history.csv",
+            "scores.csv",
+            "config.json",
+            "model/detector.npz",
+        ]
         names += [f"figures/{name}.png" for name in ("training_curves", "scores_whole")]
         names += ["figures/scores_best_stretch.png", "figures/scores_worst_stretch.png"]
         names += ["figures/confusion_matrix.png", "figures/distributions.png"]

@@ -128,9 +128,7 @@ def rows_to_report(arguments: argparse.Namespace, feature_names: tuple[str, ...]
 
     dataset = load_named(arguments)
     _check_same_features(dataset.feature_names, feature_names)
-    table = Table(
-        dataset.test, dataset.feature_names, dataset.test_timestamps, dataset.test_labels
-    )
+    table = Table(dataset.test, dataset.feature_names, dataset.test_timestamps, dataset.test_labels)
     return table, f"{dataset.name}, {dataset.entity}"
 
 

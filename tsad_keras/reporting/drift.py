@@ -33,9 +33,7 @@ def drift_facts(dataset: TimeSeriesDataset, clip: float) -> dict[str, Any]:
     return drift_from(Scaler(clip).fit([dataset.train]), dataset.test, dataset.feature_names)
 
 
-def drift_from(
-    scaler: Scaler, values: np.ndarray, feature_names: Sequence[str]
-) -> dict[str, Any]:
+def drift_from(scaler: Scaler, values: np.ndarray, feature_names: Sequence[str]) -> dict[str, Any]:
     """`drift_facts` of rows whose training part is known by its scaler only.
 
     Args:

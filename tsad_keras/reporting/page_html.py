@@ -141,9 +141,7 @@ def settings(summary: Summary) -> str:
         is_changed = defaults.get(name) != value
         kind = ' class="changed"' if is_changed else ""
         mark = f"<small>default {escape(str(defaults.get(name)))}</small>" if is_changed else ""
-        items.append(
-            f"<div{kind}><dt>{escape(name)}</dt><dd>{escape(str(value))}{mark}</dd></div>"
-        )
+        items.append(f"<div{kind}><dt>{escape(name)}</dt><dd>{escape(str(value))}{mark}</dd></div>")
     versions = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(version)}</dd></div>"
         for name, version in summary["versions"].items()
