@@ -86,15 +86,35 @@ def test_data_hold_every_score_alarm_and_raw_value(make_series, make_summary):
     json.dumps(data, allow_nan=False)
 
 
-def test_raw_values_are_bounded_the_least_important_are_left_out_by_name(make_series, make_summary):
+def test_raw_values_are_bounded_what_does_not_fit_is_stored_around_alarms_or_named(
+    make_series, make_summary
+):
+    series = make_series(num_rows=2000)
+    whole = page_data(make_summary(series), series)["features"]
+    most = 3 * max(len(feature["data"]) for feature in whole)
+    data = page_data(make_summary(series), series, max_raw_characters=most)
+    features = data["features"]
+    assert sum(len(feature.get("data", "")) for feature in features) <= most
+    partial = [place for place, feature in enumerate(features) if feature.get("is_partial")]
+    left = [feature["name"] for feature in features if "data" not in feature]
+    assert 1 <= len(partial) <= 3
+    for place in partial:
+        values = unpack_feature(features[place])
+        near = np.zeros(2000, bool)
+        for alarm in data["groups"]:
+            if place in [top[0] for top in alarm["top"]]:
+                near[max(0, alarm["start"] - 100) : alarm["end"] + 100] = True
+        assert np.allclose(values[near], series.values[near, place], atol=0.01)
+        assert np.isnan(values[~near]).all()
+    assert f"{len(partial)} of 5 features are stored around their alarms" in data["left_out"]
+    assert all(name in data["left_out"] for name in left)
+
+
+def test_no_room_for_raw_values_leaves_all_out(make_series, make_summary):
     series = make_series()
-    whole = page_data(make_summary(series), series)
-    sizes = [len(feature["data"]) for feature in whole["features"]]
-    data = page_data(make_summary(series), series, max_raw_characters=2 * max(sizes))
-    stored = ["data" in feature for feature in data["features"]]
-    assert stored == [True, True, False, False, False]  # the features behind the two alarms
-    assert "3 of 5 features are left out" in data["left_out"] and "plain" in data["left_out"]
-    assert "left out" not in whole["left_out"]
+    data = page_data(make_summary(series), series, max_raw_characters=10)
+    assert not any("data" in feature for feature in data["features"])
+    assert "those of 5 features are left out" in data["left_out"]
 
 
 def test_result_table_has_the_rows_in_order_and_marks_oracle_columns(make_page, make_series):

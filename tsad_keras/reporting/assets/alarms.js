@@ -1,6 +1,7 @@
 // The list of alarms: sorted by any column, a click shows the alarm and its features in the chart.
 
 const SHOWN_AT_FIRST = 25;
+const ROWS_AT_ONCE = 100; // made in one go, so that a long list does not hold up the page
 
 class AlarmList {
   constructor(chart, data) {
@@ -46,7 +47,9 @@ class AlarmList {
     const { key, sign } = this;
     const order = [...this.alarms].sort((a, b) => sign * (a[key] - b[key]) || a.start - b.start);
     const shown = this.isLong ? order : order.slice(0, SHOWN_AT_FIRST);
-    this.body.replaceChildren(...shown.map((alarm) => this.makeRow(alarm)));
+    this.shown = shown;
+    this.body.replaceChildren();
+    this.fill(shown);
     for (const heading of this.table.tHead.querySelectorAll("[data-key]")) {
       const isSorted = heading.dataset.key === key;
       if (isSorted) heading.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
@@ -55,6 +58,14 @@ class AlarmList {
     this.more.hidden = shown.length === order.length;
     this.more.textContent = `Show all ${grouped(order.length)} (${grouped(order.length - shown.length)} more)`;
     this.tell(order.length);
+  }
+
+  /** Adds rows in portions; a list that is no longer wanted stops. */
+  fill(alarms) {
+    if (this.shown !== alarms) return;
+    const from = this.body.rows.length;
+    this.body.append(...alarms.slice(from, from + ROWS_AT_ONCE).map((alarm) => this.makeRow(alarm)));
+    if (this.body.rows.length < alarms.length) setTimeout(() => this.fill(alarms), 0);
   }
 
   tell(numListed) {

@@ -208,7 +208,7 @@ class Chart {
     const value = element("span", { class: "value" });
     const close = element("button", { type: "button", class: "close", "aria-label": `Hide ${feature.name}` }, "×");
     close.addEventListener("click", () => this.showFeatures([...this.panels.keys()].filter((each) => each !== index)));
-    head.append(element("bdi", { class: "name" }, feature.name), element("span", { class: "quiet" }, `train mean ${significant(feature.mean)}`), value, close);
+    head.append(element("bdi", { class: "name" }, feature.name), element("span", { class: "quiet" }, `train mean ${significant(feature.mean)}${feature.is_partial ? ", stored around its alarms only" : ""}`), value, close);
     const canvas = element("canvas", { role: "img", "aria-label": `Raw values of ${feature.name}` });
     panel.append(head, canvas);
     this.panels.set(index, { series, canvas, value });
