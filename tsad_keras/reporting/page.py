@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 from tsad_keras.reporting import page_html as parts
 from tsad_keras.reporting.explanations import DRIFT_MEANING, METRIC_MEANINGS, THRESHOLD_RULES
@@ -44,11 +43,12 @@ def run_page(summary: Summary, series: ScoredSeries, history: Sequence[dict[str,
     """
     data = summary["dataset"]
     title = f"{data['name']}, {data['entity']}" if data["name"] != data["entity"] else data["name"]
+    curves = training_curves(history, summary["best_epoch"])
     body = [
         _header(title, summary),
         _asset("chart.html"),
         _result(summary),
-        _section("training", "Training", training_curves(history, summary["best_epoch"])),
+        _section("training", "Training losses by epoch", curves),
         _section("facts", "Data, threshold and drift", _facts(summary)),
         _section("settings", "Settings", parts.settings(summary)),
     ]
@@ -101,26 +101,27 @@ def _result(summary: Summary) -> str:
 def _facts(summary: Summary) -> str:
     data, threshold, drift = summary["dataset"], summary["threshold"], summary["drift"]
     rows = [
-        ["rows that were scored", f"{data['num_test']:,}"],
-        ["training rows", "unknown" if data["num_train"] is None else f"{data['num_train']:,}"],
-        ["features", f"{data['num_features']:,}"],
-        ["missing values among the scored rows", percent(data["missing_test"])],
-        ["threshold", significant(threshold["value"])],
-        ["its rule", f"{threshold['method']}: {THRESHOLD_RULES[threshold['method']]}"],
-        ["expected false-alarm rate", percent(threshold["expected_false_alarm_rate"])],
-        ["best epoch", f"{summary['best_epoch']} of {summary['num_epochs']}"],
-        ["drift (mean shift of the features)", number(drift["mean_shift"])],
+        ("rows that were scored", f"{data['num_test']:,}"),
+        ("training rows", "unknown" if data["num_train"] is None else f"{data['num_train']:,}"),
+        ("features", f"{data['num_features']:,}"),
+        ("missing values", percent(data["missing_test"])),
+        ("threshold", significant(threshold["value"])),
+        ("rule", threshold["method"]),
+        ("false-alarm rate, expected", percent(threshold["expected_false_alarm_rate"])),
+        ("best epoch", f"{summary['best_epoch']} of {summary['num_epochs']}"),
+        ("mean shift of the features", number(drift["mean_shift"])),
     ]
     if data["test_starts"] is not None:
-        rows.insert(0, ["time", f"{data['test_starts']} to {data['test_ends']}"])
+        rows[:0] = [("first row", data["test_starts"]), ("last row", data["test_ends"])]
+    rule = f"Rule {threshold['method']}: {THRESHOLD_RULES[threshold['method']]}."
     farthest = [
         [worst["feature"], *(significant(worst[k]) for k in ("shift", "train_mean", "test_mean"))]
         for worst in drift["worst_features"]
     ]
     headings = ["farthest from training", "distance", "train mean", "mean of the scored rows"]
-    table = parts.table(["", ""], rows, left=2)
     return (
-        f'{table}<p class="quiet">{parts.rich_text(DRIFT_MEANING)}</p>'
+        f'{parts.definitions(rows)}<p class="quiet">{escape(rule)} Shift: '
+        f"{parts.rich_text(DRIFT_MEANING[0].lower() + DRIFT_MEANING[1:])}</p>"
         f"{parts.table(headings, farthest) if farthest else ''}"
     )
 
@@ -128,18 +129,17 @@ def _facts(summary: Summary) -> str:
 def _runs(summary: Summary) -> str:
     methods = [row["method"] for row in summary["methods"] if not row["is_floor"]]
     headings = ["entity", "seed", *methods, "detector, F1 (label-free)"]
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
-    lines = []
-    for run in summary["runs"]:
-        link = f'<a href="{quote(run["folder"])}/report.html">{escape(run["entity"])}</a>'
-        values = [number(run["vus_pr_score"].get(name)) for name in methods]
-        values = [str(run["seed"]), *values, number(run["detector_f1_score"])]
-        cells = "".join(f'<td class="number">{escape(value)}</td>' for value in values)
-        lines.append(f'<tr><th scope="row">{link}</th>{cells}</tr>')
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}'
-        "</tbody></table></div>"
-    )
+    rows = [
+        [
+            run["entity"],
+            str(run["seed"]),
+            *(number(run["vus_pr_score"].get(name)) for name in methods),
+            number(run["detector_f1_score"]),
+        ]
+        for run in summary["runs"]
+    ]
+    addresses = [f"{run['folder']}/report.html" for run in summary["runs"]]
+    return parts.linked_table(headings, rows, addresses)
 
 
 def _section(name: str, title: str, content: str) -> str:

@@ -12,13 +12,13 @@ _WIDTH, _HEIGHT = 300, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 22
 
 CURVES = {
-    "Reconstruction loss": (
+    "Reconstruction": (
         ("reconstruction_loss", "train", "first"),
         ("val_reconstruction_loss", "validation", "second"),
     ),
-    "Contrastive loss": (("contrastive_loss", "train", "first"),),
-    "Adversarial loss": (("adversarial_loss", "train", "first"),),
-    "Discriminator loss": (("discriminator_loss", "train", "first"),),
+    "Contrastive": (("contrastive_loss", "train", "first"),),
+    "Adversarial": (("adversarial_loss", "train", "first"),),
+    "Discriminator": (("discriminator_loss", "train", "first"),),
 }
 
 
@@ -59,7 +59,7 @@ def _panel(title: str, lines: tuple, history: Sequence[dict[str, float]], best_e
         for (_, name, _), points in zip(lines, known, strict=True)
         if points
     )
-    label = f"{title} over {len(history)} epochs: {ends}; best epoch {best_epoch}"
+    label = f"{title} loss over {len(history)} epochs: {ends}; best epoch {best_epoch}"
     return (
         f'<figure>{heading}<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(label)}">{_axes(place, best_epoch)}{"".join(drawn)}</svg></figure>'

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from tsad_keras.config import Config
 from tsad_keras.reporting.tables import (
@@ -41,21 +42,27 @@ def paragraphs(texts: Sequence[str]) -> str:
     return "\n".join(f"<p>{rich_text(text)}</p>" for text in texts)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A table of plain text whose first `left` columns are words, the others numbers."""
-    head = "".join(
-        f'<th scope="col"{_number_class(index, left)}>{escape(text)}</th>'
-        for index, text in enumerate(headings)
-    )
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text: the first column names the row, the others are numbers."""
+    lines = [_line(escape(row[0]), row[1:]) for row in rows]
+    return _table(headings, lines)
+
+
+def linked_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], addresses: Sequence[str]
+) -> str:
+    """The same with the name of each row a link to a relative address."""
     lines = [
-        "<tr>"
-        + "".join(f"<td{_number_class(i, left)}>{escape(cell)}</td>" for i, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
+        _line(f'<a href="{quote(address)}">{escape(row[0])}</a>', row[1:])
+        for row, address in zip(rows, addresses, strict=True)
     ]
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>' + (
-        "\n".join(lines) + "</tbody></table></div>"
-    )
+    return _table(headings, lines)
+
+
+def definitions(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and their values in columns."""
+    items = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="settings">{"".join(items)}</dl>'
 
 
 def result_table(rows: list[Row]) -> str:
@@ -142,13 +149,9 @@ def settings(summary: Summary) -> str:
         kind = ' class="changed"' if is_changed else ""
         mark = f"<small>default {escape(str(defaults.get(name)))}</small>" if is_changed else ""
         items.append(f"<div{kind}><dt>{escape(name)}</dt><dd>{escape(str(value))}{mark}</dd></div>")
-    versions = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(version)}</dd></div>"
-        for name, version in summary["versions"].items()
-    )
     return (
         f'<dl class="settings">{"".join(items)}</dl><h3>Versions</h3>'
-        f'<dl class="settings">{versions}</dl>'
+        f"{definitions(list(summary['versions'].items()))}"
     )
 
 
@@ -171,5 +174,16 @@ def _unbroken(name: str) -> str:
     return escape(name).replace("-", "&#8209;")
 
 
-def _number_class(index: int, left: int) -> str:
-    return "" if index < left else ' class="number"'
+def _line(name: str, values: Sequence[str]) -> str:
+    cells = "".join(f'<td class="number">{escape(value)}</td>' for value in values)
+    return f'<tr><th scope="row">{name}</th>{cells}</tr>'
+
+
+def _table(headings: Sequence[str], lines: Sequence[str]) -> str:
+    head = f'<th scope="col">{escape(headings[0])}</th>' + "".join(
+        f'<th scope="col" class="number">{escape(text)}</th>' for text in headings[1:]
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )

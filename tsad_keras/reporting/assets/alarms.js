@@ -148,7 +148,9 @@ class AlarmList {
   showNeighbour(direction) {
     const { alarms, chart } = this;
     if (!alarms.length) return;
-    const here = chart.chosen ? chart.chosen.start : (chart.view.start + chart.view.end) / 2;
+    const { start, end } = chart.view;
+    const isSeen = chart.chosen && chart.chosen.start >= start && chart.chosen.start < end;
+    const here = isSeen ? chart.chosen.start : (start + end) / 2;
     const later = alarms.findIndex((alarm) => alarm.start > here);
     const count = alarms.length;
     let index = later < 0 ? count : later;
