@@ -161,7 +161,7 @@ class Browser:
     def run(self, script: str, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, script: str, seconds: float = 60):
+    def wait(self, script: str, seconds: float = 120):
         """Waits until a script returns something true, and returns it."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -228,5 +228,6 @@ def browser(tmp_path_factory):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(driver_path)
     driver = webdriver.Chrome(options=options, service=service)
+    driver.set_script_timeout(120)  # a machine may be busy with other tests
     yield Browser(driver, folder)
     driver.quit()
