@@ -15,6 +15,7 @@ import pytest
 from tsad_keras.baselines import AlwaysAlarmBaseline, L2NormBaseline
 from tsad_keras.benchmark import reproduce, reproduce_entity
 from tsad_keras.benchmark.methods import baseline_result, score_detector, window_level_result
+from tsad_keras.benchmark.run import FORMAT
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
 from tsad_keras.detector import ContrastiveGANDetector, load_detector
@@ -178,7 +179,8 @@ class TestResuming:
             (copied / "scores.csv").unlink()
         elif change == "format":
             text = (copied / "results_summary.json").read_text()
-            (copied / "results_summary.json").write_text(text.replace('"format": 2', '"format": 1'))
+            old = text.replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}')
+            (copied / "results_summary.json").write_text(old)
         else:
             text = (copied / "results_summary.json").read_text()
             (copied / "results_summary.json").write_text(text[: len(text) // 2])
@@ -186,6 +188,7 @@ class TestResuming:
             reproduce_entity(dataset, config, copied, verbose=False)
         assert not (copied / "results_summary.json").exists()
         assert not (copied / "report.md").exists()
+        assert not (copied / "report.html").exists()
         assert not list(copied.glob("figures/*.png"))
 
 

@@ -77,6 +77,7 @@ def _summary(series, most_alarms=2000):
             "anomaly_ratio": 0.05 if labelled else None,
             "num_events": len(labels_to_events(series.labels)) if labelled else None,
             "median_event_length": 30.0 if labelled else None,
+            "is_stand_in": False,
             "notes": ["a note with <script>document.title='broken'</script>"],
         },
         "methods": [

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from tsad_keras.reporting.packing import unpack, unpack_feature
-from tsad_keras.reporting.page import mean_page
+from tsad_keras.reporting.page import mean_page, run_page
 from tsad_keras.reporting.page_curves import training_curves
 from tsad_keras.reporting.page_data import page_data
 
@@ -146,6 +146,25 @@ def test_training_curves_of_odd_histories():
     assert training_curves([row], 1).count("switched off") == 3
     assert "nan" not in training_curves([row], 1)
     assert "not known" in training_curves([], 0)
+
+
+def test_a_result_on_published_data_stands_beside_published_numbers(make_series, make_summary):
+    series = make_series()
+    summary = make_summary(series)
+    summary["dataset"]["name"] = "psm"
+    page = run_page(summary, series, [])
+    assert "PCA error (read in its paper" in page and "audit this result" in page
+    summary["dataset"]["is_stand_in"] = True
+    page = run_page(summary, series, [])
+    assert "No comparison with published numbers" in page and "audit this" not in page
+
+
+def test_window_level_numbers_are_shown_where_there_are_such(make_series, make_summary):
+    series = make_series()
+    keys = ("precision_score", "recall_score", "f1_score", "roc_auc_score")
+    level = {"num_windows": 9, "num_anomalous": 2, "metrics": dict.fromkeys(keys, 0.4321)}
+    page = run_page({**make_summary(series), "window_level": level}, series, [])
+    assert "9 windows, 2 anomalous" in page and page.count(">0.432<") == 4
 
 
 def test_page_of_several_runs_links_to_theirs(make_mean_summary, make_series):

@@ -138,5 +138,6 @@ def _data_facts(series: ScoredSeries, name: str) -> dict[str, Any]:
         "median_event_length": (
             float(np.median(events[:, 1] - events[:, 0])) if len(events) else None
         ),
+        "is_stand_in": False,
         "notes": [] if labels is None else [_FLOORS_ONLY],
     }

@@ -21,8 +21,14 @@ from tsad_keras.reporting.headline import headline
 from tsad_keras.reporting.mean_markdown import averaging_text
 from tsad_keras.reporting.page_curves import training_curves
 from tsad_keras.reporting.page_data import page_data
+from tsad_keras.reporting.published import (
+    audit_warning,
+    published_cells,
+    published_rows,
+    why_not_comparable,
+)
 from tsad_keras.reporting.scored_series import ScoredSeries
-from tsad_keras.reporting.tables import number, percent, significant
+from tsad_keras.reporting.tables import WINDOW_LEVEL_NAMES, number, percent, significant
 from tsad_keras.version import __version__
 
 Summary = dict[str, Any]
@@ -90,12 +96,40 @@ def _result(summary: Summary) -> str:
             '<p class="quiet">Bold: best of its column, floors aside. Shaded columns used the '
             "labels to choose their threshold, out of reach in practice; PA-F1 proves nothing: "
             "compare the Random row.</p>",
+            _window_level(summary.get("window_level")),
+            _published(summary),
             *content,
             f"<details><summary>What the numbers mean</summary><ul>{meanings}</ul></details>",
         ]
     else:
         content.insert(0, "<p>No labels: there is nothing to measure the alarms by.</p>")
     return _section("result", "Result", "\n".join(content))
+
+
+def _window_level(window_level: Summary | None) -> str:
+    """The window-level protocol's numbers; empty text where it was not run."""
+    if not window_level or not window_level["metrics"]:
+        return ""
+    spread = window_level.get("metrics_spread", {})
+    values = [number(window_level["metrics"][key], spread.get(key)) for key in WINDOW_LEVEL_NAMES]
+    counts = f"{window_level['num_windows']:g} windows, {window_level['num_anomalous']:g} anomalous"
+    headings = ["window level, threshold without labels", *WINDOW_LEVEL_NAMES.values()]
+    return parts.table(headings, [[counts, *values]])
+
+
+def _published(summary: Summary) -> str:
+    """Published numbers and, for a result too good to believe, a warning; or why there are none."""
+    data, rows = summary["dataset"], summary["methods"]
+    reason = why_not_comparable(data)
+    if reason or not published_rows(data["name"]):
+        return f"<p>{escape(reason)}</p>" if reason else ""
+    warning = audit_warning(data["name"], rows)
+    cells = [
+        [f"{metric}: {method} ({source})", published, ours]
+        for metric, method, published, ours, source in published_cells(data["name"], rows)
+    ]
+    table = parts.table(["published, without point adjustment", "there", "here"], cells)
+    return table + (f'<p class="note warning">{escape(warning)}</p>' if warning else "")
 
 
 def _facts(summary: Summary) -> str:

@@ -161,9 +161,12 @@ def _result_line(row: Row, best: dict[str, float | None]) -> str:
     cells = [f'<th scope="row">{escape(row["method"])}{badge}</th>']
     for column in COLUMNS:
         value = row["metrics"].get(column.key)
-        text = escape(number(value, row.get("metrics_spread", {}).get(column.key)))
+        spread = row.get("metrics_spread", {}).get(column.key)
+        text = escape(number(value))
         if not row["is_floor"] and value is not None and value == best[column.key]:
             text = f"<strong>{text}</strong>"
+        if spread is not None:
+            text += f"<small>± {number(spread)}</small>"
         mark = "number oracle" if column.key in _MARKS else "number"
         cells.append(f'<td class="{mark}">{text}</td>')
     return f'<tr class="{kind}">{"".join(cells)}</tr>'
