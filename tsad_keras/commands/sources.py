@@ -111,6 +111,27 @@ def score_pieces(
     return values()
 
 
+def rows_to_report(arguments: argparse.Namespace, feature_names: tuple[str, ...]) -> Any:
+    """The rows, times and labels that a page is about, as a `Table`, and their name."""
+    check_source(arguments, arguments.dataset)
+    if not arguments.dataset:
+        from tsad_keras.datasets.own import load_rows
+
+        table = load_rows(
+            arguments.input,
+            arguments.labels,
+            feature_names=feature_names,
+            **column_options(arguments),
+        )
+        return table, Path(arguments.input).name
+    from tsad_keras.datasets.tables import Table
+
+    dataset = load_named(arguments)
+    _check_same_features(dataset.feature_names, feature_names)
+    table = Table(dataset.test, dataset.feature_names, dataset.test_timestamps, dataset.test_labels)
+    return table, f"{dataset.name}, {dataset.entity}"
+
+
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:
     if tuple(came) != tuple(expected):
         raise InputError(
