@@ -12,6 +12,7 @@ from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
 FORMAT_VERSION = 2
+ENTITIES_FORMAT_VERSION = 3  # with `entities`: unknown to what knows 2 only; all else is the same
 FILE_NAME = "detector.npz"
 
 
@@ -21,13 +22,13 @@ def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[
     Args:
         directory: Created if missing.
         arrays: Named arrays.
-        metadata: JSON-serialisable; has a key `config`.
+        metadata: JSON-serialisable; has a key `config`, and `entities` if it is of several.
 
     Raises:
         InputError: If the folder cannot be written to.
     """
     header = {
-        "format_version": FORMAT_VERSION,
+        "format_version": _format_of(metadata),
         "package_version": __version__,
         **metadata,
     }
@@ -54,9 +55,13 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         raise InputError(
             f"the model file {path} is damaged ({error}); train again or restore it"
         ) from error
-    if format_version != FORMAT_VERSION:
+    if format_version != _format_of(header):
         raise InputError(
-            f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load "
-            "it with the version of tsad_keras that wrote it, or train again"
+            f"the model file {path} has format {format_version}, expected {_format_of(header)}; "
+            "load it with the version of tsad_keras that wrote it, or train again"
         )
     return arrays, header
+
+
+def _format_of(metadata: dict[str, Any]) -> int:
+    return ENTITIES_FORMAT_VERSION if "entities" in metadata else FORMAT_VERSION
