@@ -11,6 +11,13 @@ from tsad_keras.datasets import DATASET_NAMES
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=True, file_flag="--train-file", many=True)
+    parser.add_argument(
+        "--per-entity", action="store_true", help="a model for each entity, in a folder each"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="with it: processes at a time (default: cores)"
+    )
+    add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
     parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
     add_settings(parser)
@@ -20,8 +27,11 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
     add_source(parser, required=True, file_flag="--input", many=False)
     parser.add_argument(
-        "--output", required=True, help="CSV file for time, anomaly_score, is_anomaly"
+        "--output",
+        required=True,
+        help="CSV file for time, anomaly_score, is_anomaly; with --entities a folder of such",
     )
+    add_max_gap(parser)
     parser.add_argument(
         "--causal",
         action="store_true",
@@ -34,7 +44,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
-    add_source(parser, required=True, file_flag="--labels", many=False)
+    add_source(parser, required=True, file_flag="--labels", many=False, entities=False)
     parser.add_argument("--output", help="JSON file for the numbers")
 
 
@@ -81,6 +91,7 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    parser.add_argument("--entity", help="which one, of a model of several")
     parser.add_argument(
         "--export-dir", required=True, help="folder of the exported versions 1, 2 ...; a new one"
     )
@@ -127,6 +138,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--model-dir", help="folder of a trained model")
     which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    parser.add_argument("--entity", help="which one, with a --model-dir of several")
     parser.add_argument(
         "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
     )
@@ -140,12 +152,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", metavar="FILE", help="go on from here, if it exists, and save the state here"
     )
-    parser.add_argument(
-        "--max-gap",
-        type=number,
-        metavar="X",
-        help="seconds (or units of numeric times) between rows that begin a new series",
-    )
+    add_max_gap(parser)
     parser.add_argument(
         "--hysteresis",
         type=number,
@@ -174,8 +181,22 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
 
 
+def add_max_gap(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-gap",
+        type=number,
+        metavar="X",
+        help="seconds (or units of numeric times) between rows that begin a new series",
+    )
+
+
 def add_source(
-    parser: argparse.ArgumentParser, *, required: bool, file_flag: str, many: bool
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool,
+    file_flag: str,
+    many: bool,
+    entities: bool = True,
 ) -> None:
     """Data from a file of the user's, or from a dataset by name."""
     group = parser.add_mutually_exclusive_group(required=required)
@@ -183,7 +204,10 @@ def add_source(
     text = "CSV or Parquet file" + (", several = several series" if many else "")
     group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
     group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
-    parser.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
+    if entities:
+        which.add_argument("--entities", nargs="+", metavar="E", help="several, or: all")
     add_places(parser)
 
 

@@ -6,12 +6,17 @@ import argparse
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tsad_keras.datasets.table_chunks import Table
+
+OWN_FLAGS = ("time_column", "label_column")  # flags of own data and options of its reader
 
 
 def read_config(arguments: argparse.Namespace) -> Config:
@@ -31,14 +36,24 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return Config.from_dict({**values, **given})
 
 
-def check_source(arguments: argparse.Namespace, dataset: str | None) -> None:
-    """Refuses flags that would be ignored: columns of published data, entities of single files."""
-    if dataset is None and arguments.entity:
+def check_source(
+    arguments: argparse.Namespace, dataset: str | None, *, has_entities: bool = False
+) -> None:
+    """Refuses flags that would be ignored: columns of published data, entities of single files.
+
+    Args:
+        arguments: The flags.
+        dataset: Name of the dataset; None for files.
+        has_entities: Whether an entity may be named for a file, because a model knows it.
+    """
+    if dataset is None and arguments.entity and not has_entities:
         raise InputError(
             f"--entity {arguments.entity} came with a file, expected it with --dataset; leave it "
             "out or name a dataset"
         )
-    for flag in ("time_column", "label_column"):
+    if dataset is None and getattr(arguments, "entities", None):
+        raise InputError("--entities came with files, expected it with --dataset; leave it out")
+    for flag in OWN_FLAGS:
         if dataset not in (None, "own") and getattr(arguments, flag):
             raise InputError(
                 f"--{flag.replace('_', '-')} came with the dataset {dataset}, whose columns are "
@@ -46,69 +61,118 @@ def check_source(arguments: argparse.Namespace, dataset: str | None) -> None:
             )
 
 
-def load_named(arguments: argparse.Namespace) -> Any:
-    """The dataset of `--dataset`, `--entity` and `--data-dir`."""
+def load_named(arguments: argparse.Namespace, entity: str | None = None) -> Any:
+    """The dataset of `--dataset`, `--entity` (unless one is given) and `--data-dir`."""
     from tsad_keras.datasets import load_dataset
 
-    options = column_options(arguments) if arguments.dataset == "own" else {}
-    return load_dataset(arguments.dataset, arguments.entity, arguments.data_dir, **options)
+    chosen = entity or arguments.entity
+    return load_dataset(arguments.dataset, chosen, arguments.data_dir, **reader_options(arguments))
+
+
+def reader_options(arguments: argparse.Namespace, dataset: str | None = None) -> dict[str, Any]:
+    """What the reader of a dataset takes of the flags: `column_options` for own data."""
+    return column_options(arguments) if (dataset or arguments.dataset) == "own" else {}
 
 
 def column_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags that name columns of a person's own files."""
-    return {"time_column": arguments.time_column, "label_column": arguments.label_column}
+    """The flags that say how a person's own files are read."""
+    return {flag: getattr(arguments, flag) for flag in OWN_FLAGS}
 
 
-def training_series(arguments: argparse.Namespace) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The series to train on and the names of their features."""
+@dataclasses.dataclass(frozen=True)
+class TrainingSeries:
+    """What one model is trained on.
+
+    Attributes:
+        values: Series `(num_timesteps, num_features)`.
+        feature_names: Of all of them.
+        entities: The entity of each.
+    """
+
+    values: list[np.ndarray]
+    feature_names: tuple[str, ...]
+    entities: list[str]
+
+
+def training_series(arguments: argparse.Namespace) -> TrainingSeries:
+    """The series to train one model on, cut at gaps if `--max-gap` is given."""
+    from tsad_keras.datasets.gaps import split_at_gaps
+
     check_source(arguments, arguments.dataset)
-    if arguments.dataset:
-        dataset = load_named(arguments)
-        return [dataset.train], dataset.feature_names
+    read = _training_datasets if arguments.dataset else _training_files
+    values, entities, names = [], [], ()
+    for entity, rows, times, names in read(arguments):
+        pieces = split_at_gaps(rows, times, arguments.max_gap)
+        values += pieces
+        entities += [entity] * len(pieces)
+    return TrainingSeries(values, names, entities)
+
+
+_Rows = tuple[str, np.ndarray, "np.ndarray | None", tuple[str, ...]]
+
+
+def _training_datasets(arguments: argparse.Namespace) -> Iterator[_Rows]:
+    """Yields entity, rows, times and features of each entity's training part."""
+    first = None
+    chosen = [arguments.entity]
+    if arguments.entities:
+        chosen = chosen_entities(arguments.dataset, arguments)
+    for entity in chosen:
+        dataset = load_named(arguments, entity)
+        first = first or dataset
+        _check_joint(first, dataset)
+        yield dataset.entity, dataset.train, dataset.train_timestamps, dataset.feature_names
+
+
+def _check_joint(first: Any, other: Any) -> None:
+    """Refuses entities that one model cannot be trained on together."""
+    if other.feature_names == first.feature_names:
+        return
+    extra = [name for name in other.feature_names if name not in first.feature_names]
+    missing = [name for name in first.feature_names if name not in other.feature_names]
+    what = (
+        f"has the column {extra[0]!r}" if extra else f"lacks the column {(missing or ['?'])[0]!r}"
+    )
+    if not extra and not missing:
+        what = "has the columns in another order"
+    raise InputError(
+        f"{other.entity} {what}, unlike {first.entity}; expected the same columns for one model: "
+        "choose common ones with --columns, or train one model each with --per-entity"
+    )
+
+
+def _training_files(arguments: argparse.Namespace) -> Iterator[_Rows]:
+    """Yields name, rows, times and features of each file."""
     from tsad_keras.datasets.base import check_values
     from tsad_keras.datasets.tables import read_table
 
-    series: list[np.ndarray] = []
     feature_names: tuple[str, ...] | None = None
-    for path in arguments.train_file:
+    stems = [Path(path).name.split(".")[0] for path in arguments.train_file]
+    is_unique = len(set(stems)) == len(stems)
+    for path, stem in zip(arguments.train_file, stems, strict=True):
         table = read_table(path, feature_names=feature_names, **column_options(arguments))
         feature_names = table.feature_names
         if len(arguments.train_file) == 1:
             check_values(table.values, feature_names, str(path), training=True)
-        series.append(table.values)
-    return series, feature_names
+        yield stem if is_unique else str(path), table.values, table.timestamps, feature_names
 
 
-def score_pieces(
-    arguments: argparse.Namespace, feature_names: tuple[str, ...], pending: list[np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yields raw values chunk by chunk and notes their times in `pending`."""
-    check_source(arguments, arguments.dataset)
-    if arguments.dataset:
-        dataset = load_named(arguments)
-        _check_same_features(dataset.feature_names, feature_names)
-        times = dataset.test_timestamps
-        pending.append(np.arange(dataset.num_test) if times is None else np.asarray(times))
-        return iter([dataset.test])
+def score_tables(
+    arguments: argparse.Namespace, dataset: Any | None, feature_names: tuple[str, ...]
+) -> Iterator[Table]:
+    """The chunks of `--input`, or the test part of a dataset as one."""
+    from tsad_keras.datasets.table_chunks import Table
     from tsad_keras.datasets.tables import iterate_table
 
-    tables = iterate_table(
+    if dataset is not None:
+        _check_same_features(dataset.feature_names, feature_names)
+        return iter([Table(dataset.test, dataset.feature_names, dataset.test_timestamps)])
+    return iterate_table(
         arguments.input,
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
         **column_options(arguments),
     )
-
-    def values() -> Iterator[np.ndarray]:
-        first = 0
-        for table in tables:
-            count = len(table.values)
-            times = table.timestamps
-            pending.append(np.arange(first, first + count) if times is None else times)
-            first += count
-            yield table.values
-
-    return values()
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:
@@ -189,13 +253,14 @@ def own_files(arguments: argparse.Namespace) -> Any:
     )
 
 
-def chosen_entities(arguments: argparse.Namespace) -> str | list[str]:
-    """The entities of `reproduce`, checked at once; all if none was named."""
+def chosen_entities(dataset: str, arguments: argparse.Namespace) -> list[str]:
+    """The entities of `--entity` or `--entities`, checked at once; all if none was named."""
     from tsad_keras.datasets import list_entities
     from tsad_keras.datasets.published import choose_entity
 
-    known = list_entities(arguments.name, arguments.data_dir)  # raises for unknown names, no files
+    known = list_entities(dataset, arguments.data_dir)  # raises for unknown names, no files
     named = [arguments.entity] if arguments.entity else list(arguments.entities or ["all"])
     if named == ["all"]:
-        return "all"
-    return [choose_entity(arguments.name, entity, known) for entity in named]
+        return known
+    chosen = [choose_entity(dataset, entity, known) for entity in named]
+    return list(dict.fromkeys(chosen))
