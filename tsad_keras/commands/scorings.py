@@ -98,7 +98,7 @@ def score_tables(
     with atomic_write(output) as file:
         file.write("time,anomaly_score,is_anomaly\n")
         pieces = _pieces(tables, arguments.max_gap)
-        for number, group in itertools.groupby(pieces, key=lambda piece: piece[0]):
+        for _, group in itertools.groupby(pieces, key=lambda piece: piece[0]):
             times: list[np.ndarray] = []  # of rows whose scores are not final yet
             values = _noted(group, times)
             # Without --max-gap a file shorter than a window is a mistake, and the model says so.

@@ -100,8 +100,11 @@ def training_series(arguments: argparse.Namespace) -> TrainingSeries:
 
     check_source(arguments, arguments.dataset)
     read = _training_datasets if arguments.dataset else _training_files
-    values, entities, names = [], [], ()
-    for entity, rows, times, names in read(arguments):
+    values: list[np.ndarray] = []
+    entities: list[str] = []
+    names: tuple[str, ...] = ()
+    for entity, rows, times, own_names in read(arguments):
+        names = own_names
         pieces = split_at_gaps(rows, times, arguments.max_gap)
         values += pieces
         entities += [entity] * len(pieces)

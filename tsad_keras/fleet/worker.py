@@ -7,7 +7,6 @@ import gc
 import hashlib
 import json
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -129,19 +128,23 @@ def _fit(
     return detector
 
 
+def answer_to(task: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a task's row; `{"error": text}` in one line if it failed."""
+    try:
+        return train_entity(FleetTask(**task))
+    except (InputError, OSError, MemoryError) as error:
+        return {"error": " ".join(str(error).split()) or type(error).__name__}
+    except Exception as error:  # a defect: the others go on, the log has the traceback
+        logger.exception("%s", task["entity"])
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+
+
 def main() -> None:
-    """Answers each task with the facts of its row, or with what went wrong in one line."""
+    """Answers one task after the other."""
     answers = children.Answers()
     for task in children.tasks():
-        try:
-            answer = train_entity(FleetTask(**task))
-        except (InputError, OSError, MemoryError) as error:
-            answer = {"error": " ".join(str(error).split()) or type(error).__name__}
-        except Exception as error:  # a defect: the others go on, the log has the traceback
-            logger.exception("%s", task["entity"])
-            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
-        answers.send(answer)
+        answers.send(answer_to(task))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
