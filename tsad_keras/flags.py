@@ -215,6 +215,14 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder of the datasets (%(default)s)")
     parser.add_argument("--time-column", help="own data: the time column (default: found)")
     parser.add_argument("--label-column", help="own data: the label column (default: found)")
+    parser.add_argument(
+        "--columns", nargs="+", metavar="C", help="own data: only these columns (default: all)"
+    )
+    parser.add_argument(
+        "--resample",
+        metavar="T",
+        help="own data: means over a grid of time, such as 60s; none = rows as they come",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> None:

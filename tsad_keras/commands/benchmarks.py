@@ -7,6 +7,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import claimed_folder
@@ -41,9 +42,9 @@ def benchmark(arguments: argparse.Namespace) -> None:
     print(f"report: {path}")
 
 
-def _data_options(arguments: argparse.Namespace) -> dict[str, dict[str, str | None]]:
+def _data_options(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if "own" in arguments.datasets:
-        return {"own": sources.column_options(arguments)}
+        return {"own": sources.own_options(arguments)}
     for name in arguments.datasets:
         sources.check_source(arguments, name)
     return {}

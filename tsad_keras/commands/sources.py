@@ -16,7 +16,8 @@ from tsad_keras.errors import InputError
 if TYPE_CHECKING:
     from tsad_keras.datasets.table_chunks import Table
 
-OWN_FLAGS = ("time_column", "label_column")  # flags of own data and options of its reader
+# Flags of own data, and options of its reader under the same names.
+OWN_FLAGS = ("time_column", "label_column", "columns", "resample")
 
 
 def read_config(arguments: argparse.Namespace) -> Config:
@@ -70,13 +71,18 @@ def load_named(arguments: argparse.Namespace, entity: str | None = None) -> Any:
 
 
 def reader_options(arguments: argparse.Namespace, dataset: str | None = None) -> dict[str, Any]:
-    """What the reader of a dataset takes of the flags: `column_options` for own data."""
-    return column_options(arguments) if (dataset or arguments.dataset) == "own" else {}
+    """What the reader of a dataset takes of the flags: `own_options` for own data."""
+    return own_options(arguments) if (dataset or arguments.dataset) == "own" else {}
 
 
-def column_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags that say how a person's own files are read."""
+def own_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that say how a person's own data are read."""
     return {flag: getattr(arguments, flag) for flag in OWN_FLAGS}
+
+
+def _table_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those that say what the columns of one file are."""
+    return {name: value for name, value in own_options(arguments).items() if name != "resample"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,13 +103,17 @@ class TrainingSeries:
 def training_series(arguments: argparse.Namespace) -> TrainingSeries:
     """The series to train one model on, cut at gaps if `--max-gap` is given."""
     from tsad_keras.datasets.gaps import split_at_gaps
+    from tsad_keras.datasets.sampling import check_rates
 
     check_source(arguments, arguments.dataset)
     read = _training_datasets if arguments.dataset else _training_files
     values: list[np.ndarray] = []
     entities: list[str] = []
     names: tuple[str, ...] = ()
-    for entity, rows, times, own_names in read(arguments):
+    found = list(read(arguments))
+    if arguments.dataset in (None, "own") and arguments.resample is None:
+        check_rates([(entity, times) for entity, _, times, _ in found])
+    for entity, rows, times, own_names in found:
         names = own_names
         pieces = split_at_gaps(rows, times, arguments.max_gap)
         values += pieces
@@ -147,13 +157,16 @@ def _check_joint(first: Any, other: Any) -> None:
 def _training_files(arguments: argparse.Namespace) -> Iterator[_Rows]:
     """Yields name, rows, times and features of each file."""
     from tsad_keras.datasets.base import check_values
+    from tsad_keras.datasets.sampling import parse_interval, resample_table
     from tsad_keras.datasets.tables import read_table
 
+    interval = parse_interval(arguments.resample)
     feature_names: tuple[str, ...] | None = None
     stems = [Path(path).name.split(".")[0] for path in arguments.train_file]
     is_unique = len(set(stems)) == len(stems)
     for path, stem in zip(arguments.train_file, stems, strict=True):
-        table = read_table(path, feature_names=feature_names, **column_options(arguments))
+        table = read_table(path, feature_names=feature_names, **_table_options(arguments))
+        table = resample_table(table, interval, str(path))
         feature_names = table.feature_names
         if len(arguments.train_file) == 1:
             check_values(table.values, feature_names, str(path), training=True)
@@ -164,18 +177,21 @@ def score_tables(
     arguments: argparse.Namespace, dataset: Any | None, feature_names: tuple[str, ...]
 ) -> Iterator[Table]:
     """The chunks of `--input`, or the test part of a dataset as one."""
+    from tsad_keras.datasets.sampling import parse_interval, resample
     from tsad_keras.datasets.table_chunks import Table
     from tsad_keras.datasets.tables import iterate_table
 
     if dataset is not None:
         _check_same_features(dataset.feature_names, feature_names)
         return iter([Table(dataset.test, dataset.feature_names, dataset.test_timestamps)])
-    return iterate_table(
+    interval = parse_interval(arguments.resample)
+    tables = iterate_table(
         arguments.input,
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
-        **column_options(arguments),
+        **_table_options(arguments),
     )
+    return tables if interval is None else resample(tables, interval, str(arguments.input))
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:
@@ -220,9 +236,15 @@ def read_labels(
     check_source(arguments, arguments.dataset)
     if not arguments.dataset:
         from tsad_keras.datasets import tables
+        from tsad_keras.datasets.sampling import parse_interval
 
         return tables.read_labels(
-            arguments.labels, num_rows=num_rows, timestamps=times, **column_options(arguments)
+            arguments.labels,
+            num_rows=num_rows,
+            timestamps=times,
+            time_column=arguments.time_column,
+            label_column=arguments.label_column,
+            interval=parse_interval(arguments.resample),
         )
     dataset = load_named(arguments)
     if dataset.test_labels is None:
@@ -252,7 +274,7 @@ def own_files(arguments: argparse.Namespace) -> Any:
     from tsad_keras.datasets.own import load_own
 
     return load_own(
-        arguments.train_file, arguments.test_file, arguments.labels, **column_options(arguments)
+        arguments.train_file, arguments.test_file, arguments.labels, **own_options(arguments)
     )
 
 
