@@ -1,14 +1,15 @@
 """One model for each entity, or one for all? VUS-PR of each entity, four ways.
 
-    python benchmarks/fleet.py --dataset own --data-dir data [--entities E ...] [--seeds 1]
-        [--output fleet-quality.csv]
+    python benchmarks/fleet.py --dataset own --data-dir data [--entities E ...] [--seeds 0 1]
+        [--ways each joint scaled adapted] [--settings memory_size=6000] [--output quality.csv]
 
 - each: a model for each entity;
 - joint: one model, one scaler and calibration for all;
 - scaled: one model, a scaler and calibration for each entity (`--entity-scaling`);
 - adapted: the model of the first entity alone, adapted to each of the others by its normal rows.
 
-Rows are printed as they come; the last line on standard output is one JSON object with the means.
+Rows are printed as they come; with --output they are kept, and what is there is not run again. The
+last line on standard output is one JSON object with the means.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,14 +39,17 @@ def main() -> None:
         import tensorflow  # noqa: F401
     names = arguments.entities or list_entities(arguments.dataset, arguments.data_dir)
     datasets = [load_dataset(arguments.dataset, name, arguments.data_dir) for name in names]
-    rows = []
-    for seed in range(arguments.seeds):
-        for row in run_seed(datasets, seed, dict(arguments.settings or [])):
+    output = Path(arguments.output) if arguments.output else None
+    rows = pd.read_csv(output).to_dict("records") if output and output.exists() else []
+    done = {(row["seed"], row["way"]) for row in rows}
+    for seed in arguments.seeds:
+        ways = [way for way in arguments.ways if (seed, way) not in done]
+        for row in run_seed(datasets, seed, ways, dict(arguments.settings or [])):
             rows.append(row)
             print("{seed} {way:8} {entity:16} VUS-PR {vus_pr:.3f}".format(**row), flush=True)
+        if output:
+            pd.DataFrame(rows).to_csv(output, index=False)
     table = pd.DataFrame(rows)
-    if arguments.output:
-        table.to_csv(arguments.output, index=False)
     print(markdown(table))
     means = table.groupby("way")[["vus_pr", "f1", "false_alarm_rate"]].mean().round(4)
     print(json.dumps(means.to_dict("index")))
@@ -55,7 +60,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", default="own")
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--entities", nargs="+")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--output")
     parser.add_argument("--settings", nargs="+", type=setting, metavar="NAME=NUMBER")
     return parser.parse_args()
@@ -67,7 +73,7 @@ def setting(text: str) -> tuple[str, float]:
 
 
 def run_seed(
-    datasets: list[TimeSeriesDataset], seed: int, settings: dict[str, float]
+    datasets: list[TimeSeriesDataset], seed: int, ways: list[str], settings: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
     """Yields a row for each way and entity."""
 
@@ -77,22 +83,24 @@ def run_seed(
         return detector, time.perf_counter() - began
 
     train = {dataset.entity: dataset.train for dataset in datasets}
-    first = None
-    for dataset in datasets:
-        detector, seconds = fit(dataset.train)
-        first = first or detector
-        yield judge("each", seed, dataset, detector, seconds)
-    joint, seconds = fit(train)
-    for dataset in datasets:
-        yield judge("joint", seed, dataset, joint, seconds / len(datasets))
-    scaled, seconds = fit(train, entity_scaling=True)
-    for dataset in datasets:
-        detector = scaled.entity(dataset.entity)
-        yield judge("scaled", seed, dataset, detector, seconds / len(datasets))
-    for dataset in datasets[1:]:
-        began = time.perf_counter()
-        adapted = first.adapt(dataset.train)
-        yield judge("adapted", seed, dataset, adapted, time.perf_counter() - began)
+    if "each" in ways:
+        for dataset in datasets:
+            yield judge("each", seed, dataset, *fit(dataset.train))
+    if "joint" in ways:
+        joint, seconds = fit(train)
+        for dataset in datasets:
+            yield judge("joint", seed, dataset, joint, seconds / len(datasets))
+    if "scaled" in ways:
+        scaled, seconds = fit(train, entity_scaling=True)
+        for dataset in datasets:
+            detector = scaled.entity(dataset.entity)
+            yield judge("scaled", seed, dataset, detector, seconds / len(datasets))
+    if "adapted" in ways:
+        first, _ = fit(datasets[0].train)
+        for dataset in datasets[1:]:
+            began = time.perf_counter()
+            adapted = first.adapt(dataset.train)
+            yield judge("adapted", seed, dataset, adapted, time.perf_counter() - began)
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""Gaps, rates and columns of own files on the command line: trained and scored by the same rules."""
+"""Gaps, rates and columns of own files on the command line: one set of rules for all commands."""
 
 import numpy as np
 import pandas as pd
@@ -82,10 +82,24 @@ def test_without_the_flag_rows_are_neighbours_whatever_their_times(folder, tmp_p
     assert np.allclose(found["anomaly_score"], expected, rtol=1e-5)
 
 
-def test_rows_are_resampled_alike_in_any_chunks(folder, tmp_path):
-    whole = score(folder, tmp_path / "whole.csv", "--resample", "2min")
+def test_a_model_refuses_rows_of_another_rate(folder, tmp_path, capsys):
+    source = ["--input", str(folder / "gaps.csv"), "--output", str(tmp_path / "no.csv"), "--quiet"]
+    words = ["score", "--model-dir", str(folder / "coarse"), *source]
+    train(folder, "coarse", "gaps.csv", "--resample", "2min")
+    assert main(words) == EXIT_BAD_INPUT  # the model knows its rate
+    errors = capsys.readouterr().err
+    assert "has a row every 60 s, the model was trained on one every 120 s" in errors
+    assert "--resample 120s takes means" in errors and not (tmp_path / "no.csv").exists()
+    assert main([*words, "--resample", "none"]) == 0
+    assert main([*words, "--resample", "120s"]) == 0
+    assert len(pd.read_csv(tmp_path / "no.csv")) == 150
+
+
+def test_means_are_the_same_in_any_chunks(folder, tmp_path):
+    coarse = ["--resample", "2min", "--model-dir", str(folder / "coarse")]
+    whole = score(folder, tmp_path / "whole.csv", *coarse)
     assert len(whole) == 150 and whole["time"][1] == "2021-01-01T00:02"
-    score(folder, tmp_path / "cut.csv", "--resample", "2min", "--chunk-size", "7")
+    score(folder, tmp_path / "cut.csv", *coarse, "--chunk-size", "7")
     assert (tmp_path / "cut.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     labels = pd.read_csv(folder / "gaps.csv")[["time"]].assign(label=0)
     labels.loc[50:52, "label"] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tsad_keras.version import __version__
 FORMAT_VERSION = 2
 ENTITIES_FORMAT_VERSION = 3  # with `entities`: unknown to what knows 2 only; all else is the same
 FILE_NAME = "detector.npz"
+RATE_FILE = "data.json"
 
 
 def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
@@ -65,3 +67,25 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
 
 def _format_of(metadata: dict[str, Any]) -> int:
     return ENTITIES_FORMAT_VERSION if "entities" in metadata else FORMAT_VERSION
+
+
+def write_rate(directory: Path, rate: dict[str, Any] | None) -> None:
+    """Notes beside a model how far apart in time the rows are that it was trained on.
+
+    Args:
+        directory: The model's folder.
+        rate: `interval` and `unit`; None if the rows had no times.
+    """
+    if rate is None:
+        (directory / RATE_FILE).unlink(missing_ok=True)
+    else:
+        write_json(directory / RATE_FILE, rate)
+
+
+def read_rate(directory: Path) -> dict[str, Any] | None:
+    """What `write_rate` wrote; None if there is nothing, or nothing of use."""
+    try:
+        rate = json.loads((directory / RATE_FILE).read_text(encoding="utf-8"))
+        return {"interval": float(rate["interval"]), "unit": str(rate["unit"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -64,7 +64,8 @@ def test_one_fails_and_the_others_are_finished(train, tmp_path):
         detector = load_detector(tmp_path / "models" / name)
         assert detector.threshold_ == float(rows[name]["threshold"])
         names = {path.name for path in (tmp_path / "models" / name).iterdir()}
-        assert names == {"config.json", "detector.npz", "history.csv", "trained.json"}
+        expected = {"config.json", "data.json", "detector.npz", "history.csv", "trained.json"}
+        assert names == expected
 
 
 def test_what_is_there_with_the_same_settings_and_data_is_kept(train, tmp_path, monkeypatch):

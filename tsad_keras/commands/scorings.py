@@ -14,12 +14,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from tsad_keras.commands import sources
-from tsad_keras.commands.models import load_model
+from tsad_keras.commands.models import load_model, model_folder
 from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.starting import quiet_start
 from tsad_keras.datasets.gaps import gap_starts
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
+from tsad_keras.persistence import read_rate
 
 if TYPE_CHECKING:
     from tsad_keras.datasets.table_chunks import Table
@@ -44,7 +45,8 @@ def score(arguments: argparse.Namespace) -> None:
     dataset = sources.load_named(arguments) if arguments.dataset else None
     entity = arguments.entity if dataset is None else dataset.entity
     model = load_model(arguments.model_dir, entity, of_dataset=dataset is not None)
-    tables = sources.score_tables(arguments, dataset, model.feature_names_)
+    rate = read_rate(model_folder(arguments.model_dir, entity))
+    tables = sources.score_tables(arguments, dataset, model.feature_names_, rate)
     num_rows, num_alarms = score_tables(model, tables, output, arguments)
     print(
         f"{num_rows} time steps, {num_alarms} alarms ({num_alarms / num_rows:.2%}): {output}",

@@ -93,17 +93,19 @@ class TrainingSeries:
         values: Series `(num_timesteps, num_features)`.
         feature_names: Of all of them.
         entities: The entity of each.
+        rate: As `rate_of` gives it.
     """
 
     values: list[np.ndarray]
     feature_names: tuple[str, ...]
     entities: list[str]
+    rate: dict[str, Any] | None
 
 
 def training_series(arguments: argparse.Namespace) -> TrainingSeries:
     """The series to train one model on, cut at gaps if `--max-gap` is given."""
     from tsad_keras.datasets.gaps import split_at_gaps
-    from tsad_keras.datasets.sampling import check_rates
+    from tsad_keras.datasets.sampling import check_rates, rate_of
 
     check_source(arguments, arguments.dataset)
     read = _training_datasets if arguments.dataset else _training_files
@@ -118,7 +120,7 @@ def training_series(arguments: argparse.Namespace) -> TrainingSeries:
         pieces = split_at_gaps(rows, times, arguments.max_gap)
         values += pieces
         entities += [entity] * len(pieces)
-    return TrainingSeries(values, names, entities)
+    return TrainingSeries(values, names, entities, rate_of(found[0][2]))
 
 
 _Rows = tuple[str, np.ndarray, "np.ndarray | None", tuple[str, ...]]
@@ -174,10 +176,13 @@ def _training_files(arguments: argparse.Namespace) -> Iterator[_Rows]:
 
 
 def score_tables(
-    arguments: argparse.Namespace, dataset: Any | None, feature_names: tuple[str, ...]
+    arguments: argparse.Namespace,
+    dataset: Any | None,
+    feature_names: tuple[str, ...],
+    rate: dict[str, Any] | None = None,
 ) -> Iterator[Table]:
-    """The chunks of `--input`, or the test part of a dataset as one."""
-    from tsad_keras.datasets.sampling import parse_interval, resample
+    """The chunks of `--input`, if they are of the model's rate; or the test part of a dataset."""
+    from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
     from tsad_keras.datasets.table_chunks import Table
     from tsad_keras.datasets.tables import iterate_table
 
@@ -191,7 +196,12 @@ def score_tables(
         feature_names=feature_names,
         **_table_options(arguments),
     )
-    return tables if interval is None else resample(tables, interval, str(arguments.input))
+    source = str(arguments.input)
+    if arguments.resample == AS_THEY_ARE:
+        return tables
+    if interval is not None:
+        tables = resample(tables, interval, source)
+    return check_rate(tables, rate, source)
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:

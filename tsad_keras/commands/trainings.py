@@ -10,6 +10,7 @@ from tsad_keras.commands.places import check_folder, claimed_folder
 from tsad_keras.commands.starting import quiet_start
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+from tsad_keras.persistence import write_rate
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -54,6 +55,7 @@ def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> N
             detector.save(folder)
             raise InputError(f"{error}; the model with those weights is in {folder}") from error
         detector.save(folder)
+        write_rate(folder, found.rate)
         detector.discard_checkpoint()
     threshold = (
         f"{len(detector.entities_)} entities with a threshold each"

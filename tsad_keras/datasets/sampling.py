@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,50 @@ def check_rates(parts: Sequence[tuple[str, np.ndarray | None]]) -> None:
                 f"every {_show(first[1], kind)}, expected one rate; "
                 f"{_advice(max(interval, first[1]), kind)}"
             )
+
+
+def rate_of(times: np.ndarray | None) -> dict[str, Any] | None:
+    """How far apart rows are, for `check_rate`: `interval` and `unit`; None if it is not known.
+
+    Example:
+        >>> rate_of(np.arange(100.0) * 5)
+        {'interval': 5.0, 'unit': ''}
+    """
+    interval = sampling_interval(times)
+    if interval is None:
+        return None
+    return {"interval": interval, "unit": "s" if times.dtype.kind == "M" else ""}
+
+
+def check_rate(
+    tables: Iterable[Table], trained: dict[str, Any] | None, source: str
+) -> Iterator[Table]:
+    """Passes the chunks of a file on, if the first is of the rate that a model was trained on.
+
+    Args:
+        tables: The chunks.
+        trained: As `rate_of` gave it; None checks nothing.
+        source: For the message.
+
+    Raises:
+        InputError: If the rows are more than 1.5 times as far apart, or as near.
+    """
+    for index, table in enumerate(tables):
+        came = rate_of(table.timestamps) if trained and not index else None
+        if (
+            came
+            and came["unit"] == trained["unit"]
+            and _is_other(np.array([came["interval"]]), trained["interval"])[0]
+        ):
+            unit = trained["unit"]
+            grid = f"--resample {trained['interval']:.6g}{unit} takes means over its grid, "
+            raise InputError(
+                f"{source} has a row every {came['interval']:.6g} {unit}".rstrip()
+                + f", the model was trained on one every {trained['interval']:.6g} {unit}".rstrip()
+                + f"; {grid if came['interval'] < trained['interval'] else ''}"
+                f"--resample {AS_THEY_ARE} takes the rows as they come"
+            )
+        yield table
 
 
 def resample_table(table: Table, interval: float | None, source: str) -> Table:

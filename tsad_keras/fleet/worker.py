@@ -17,9 +17,10 @@ from tsad_keras import children
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
 from tsad_keras.datasets.gaps import split_at_gaps
+from tsad_keras.datasets.sampling import rate_of
 from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest, write_json
-from tsad_keras.persistence import FILE_NAME
+from tsad_keras.persistence import FILE_NAME, write_rate
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def train_entity(task: FleetTask) -> dict[str, Any]:
         (folder / CHECKPOINT).unlink(missing_ok=True)  # of a kill between the marker and its end
         return {**found, "state": "kept"}
     detector = _fit(task, folder, series, dataset.feature_names)
+    write_rate(folder, rate_of(dataset.train_timestamps))
     facts = {
         "rows": int(sum(map(len, series))),
         "features": len(dataset.feature_names),
