@@ -38,7 +38,11 @@ def model_folder(model_dir: str, entity: str | None) -> Path:
 
 
 def load_model(
-    model_dir: str, entity: str | None = None, *, of_dataset: bool = False
+    model_dir: str,
+    entity: str | None = None,
+    *,
+    of_dataset: bool = False,
+    loaded: dict[Path, ContrastiveGANDetector] | None = None,
 ) -> ContrastiveGANDetector:
     """Loads an ordinary detector: the model itself, that of an entity, or a model's view of one.
 
@@ -46,6 +50,7 @@ def load_model(
         model_dir: Folder of a model, or of models by entity.
         entity: Name of the entity, if one was named.
         of_dataset: Whether the name says what is scored; then a model for all is fine, too.
+        loaded: Keeps the last model, so that one for all is read once for many entities.
 
     Raises:
         InputError: If there is no such model, or an entity is needed, unknown or not to be named.
@@ -53,7 +58,11 @@ def load_model(
     from tsad_keras.detector import load_detector
 
     folder = model_folder(model_dir, entity)
-    detector = load_detector(folder)
+    loaded = {} if loaded is None else loaded
+    if folder not in loaded:
+        loaded.clear()
+        loaded[folder] = load_detector(folder)
+    detector = loaded[folder]
     if detector.entities_:
         if entity is None:
             detector.require_fitted()  # says which entities there are

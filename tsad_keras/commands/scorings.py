@@ -66,12 +66,12 @@ def _score_many(arguments: argparse.Namespace) -> None:
     names = entity_folders(sources.chosen_entities(arguments.dataset, arguments))
     with quiet_start():
         from tsad_keras import detector  # noqa: F401
-    failed = 0
+    failed, loaded = 0, {}
     for number, (entity, name) in enumerate(names.items(), start=1):
         path = folder / f"{name}.csv"
         try:
             dataset = sources.load_named(arguments, entity)
-            model = load_model(arguments.model_dir, entity, of_dataset=True)
+            model = load_model(arguments.model_dir, entity, of_dataset=True, loaded=loaded)
             tables = sources.score_tables(arguments, dataset, model.feature_names_)
             num_rows, num_alarms = score_tables(model, tables, path, arguments)
         except InputError as error:

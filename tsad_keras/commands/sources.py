@@ -80,99 +80,9 @@ def own_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {flag: getattr(arguments, flag) for flag in OWN_FLAGS}
 
 
-def _table_options(arguments: argparse.Namespace) -> dict[str, Any]:
+def table_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Those that say what the columns of one file are."""
     return {name: value for name, value in own_options(arguments).items() if name != "resample"}
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingSeries:
-    """What one model is trained on.
-
-    Attributes:
-        values: Series `(num_timesteps, num_features)`.
-        feature_names: Of all of them.
-        entities: The entity of each.
-        rate: As `rate_of` gives it.
-    """
-
-    values: list[np.ndarray]
-    feature_names: tuple[str, ...]
-    entities: list[str]
-    rate: dict[str, Any] | None
-
-
-def training_series(arguments: argparse.Namespace) -> TrainingSeries:
-    """The series to train one model on, cut at gaps if `--max-gap` is given."""
-    from tsad_keras.datasets.gaps import split_at_gaps
-    from tsad_keras.datasets.sampling import check_rates, rate_of
-
-    check_source(arguments, arguments.dataset)
-    read = _training_datasets if arguments.dataset else _training_files
-    values: list[np.ndarray] = []
-    entities: list[str] = []
-    names: tuple[str, ...] = ()
-    found = list(read(arguments))
-    if arguments.dataset in (None, "own") and arguments.resample is None:
-        check_rates([(entity, times) for entity, _, times, _ in found])
-    for entity, rows, times, own_names in found:
-        names = own_names
-        pieces = split_at_gaps(rows, times, arguments.max_gap)
-        values += pieces
-        entities += [entity] * len(pieces)
-    return TrainingSeries(values, names, entities, rate_of(found[0][2]))
-
-
-_Rows = tuple[str, np.ndarray, "np.ndarray | None", tuple[str, ...]]
-
-
-def _training_datasets(arguments: argparse.Namespace) -> Iterator[_Rows]:
-    """Yields entity, rows, times and features of each entity's training part."""
-    first = None
-    chosen = [arguments.entity]
-    if arguments.entities:
-        chosen = chosen_entities(arguments.dataset, arguments)
-    for entity in chosen:
-        dataset = load_named(arguments, entity)
-        first = first or dataset
-        _check_joint(first, dataset)
-        yield dataset.entity, dataset.train, dataset.train_timestamps, dataset.feature_names
-
-
-def _check_joint(first: Any, other: Any) -> None:
-    """Refuses entities that one model cannot be trained on together."""
-    if other.feature_names == first.feature_names:
-        return
-    extra = [name for name in other.feature_names if name not in first.feature_names]
-    missing = [name for name in first.feature_names if name not in other.feature_names]
-    what = (
-        f"has the column {extra[0]!r}" if extra else f"lacks the column {(missing or ['?'])[0]!r}"
-    )
-    if not extra and not missing:
-        what = "has the columns in another order"
-    raise InputError(
-        f"{other.entity} {what}, unlike {first.entity}; expected the same columns for one model: "
-        "choose common ones with --columns, or train one model each with --per-entity"
-    )
-
-
-def _training_files(arguments: argparse.Namespace) -> Iterator[_Rows]:
-    """Yields name, rows, times and features of each file."""
-    from tsad_keras.datasets.base import check_values
-    from tsad_keras.datasets.sampling import parse_interval, resample_table
-    from tsad_keras.datasets.tables import read_table
-
-    interval = parse_interval(arguments.resample)
-    feature_names: tuple[str, ...] | None = None
-    stems = [Path(path).name.split(".")[0] for path in arguments.train_file]
-    is_unique = len(set(stems)) == len(stems)
-    for path, stem in zip(arguments.train_file, stems, strict=True):
-        table = read_table(path, feature_names=feature_names, **_table_options(arguments))
-        table = resample_table(table, interval, str(path))
-        feature_names = table.feature_names
-        if len(arguments.train_file) == 1:
-            check_values(table.values, feature_names, str(path), training=True)
-        yield stem if is_unique else str(path), table.values, table.timestamps, feature_names
 
 
 def score_tables(
@@ -194,7 +104,7 @@ def score_tables(
         arguments.input,
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
-        **_table_options(arguments),
+        **table_options(arguments),
     )
     source = str(arguments.input)
     if arguments.resample == AS_THEY_ARE:
