@@ -16,7 +16,7 @@ import numpy as np
 from tsad_keras.commands import sources
 from tsad_keras.commands.models import load_model, model_folder
 from tsad_keras.commands.places import check_folder, check_output
-from tsad_keras.commands.starting import quiet_start
+from tsad_keras.commands.starting import quiet_readers, quiet_start
 from tsad_keras.datasets.gaps import gap_starts
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
@@ -70,10 +70,11 @@ def _score_many(arguments: argparse.Namespace) -> None:
     for number, (entity, name) in enumerate(names.items(), start=1):
         path = folder / f"{name}.csv"
         try:
-            dataset = sources.load_named(arguments, entity)
-            model = load_model(arguments.model_dir, entity, of_dataset=True, loaded=loaded)
-            tables = sources.score_tables(arguments, dataset, model.feature_names_)
-            num_rows, num_alarms = score_tables(model, tables, path, arguments)
+            with quiet_readers():
+                dataset = sources.load_named(arguments, entity)
+                model = load_model(arguments.model_dir, entity, of_dataset=True, loaded=loaded)
+                tables = sources.score_tables(arguments, dataset, model.feature_names_)
+                num_rows, num_alarms = score_tables(model, tables, path, arguments)
         except InputError as error:
             failed += 1
             logger.warning("%d/%d %s: failed: %s", number, len(names), entity, error)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import check_folder, claimed_folder
-from tsad_keras.commands.starting import quiet_start
+from tsad_keras.commands.starting import quiet_readers, quiet_start
 from tsad_keras.commands.training_data import training_series
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
@@ -33,7 +34,8 @@ def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> N
             f"--jobs {arguments.jobs} came without --per-entity, expected both; one model is "
             "trained in one process"
         )
-    found = training_series(arguments)
+    with quiet_readers() if arguments.entities else contextlib.nullcontext():
+        found = training_series(arguments)
     with quiet_start():
         from tsad_keras.detector import ContrastiveGANDetector
         from tsad_keras.training import TrainingDivergedError
