@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tsad_keras.config import Config
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, write_json
+from tsad_keras.files import atomic_write, folder_name, write_json
 from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
@@ -98,13 +97,13 @@ def reproduce(
         of_entity = _run_seeds(
             load(config.seed),
             config,
-            folder / _folder_name(entity) if len(chosen) > 1 else folder,
+            folder / folder_name(entity) if len(chosen) > 1 else folder,
             seeds=seeds,
             verbose=verbose,
             reseed=reseed,
         )
         if len(chosen) > 1 and seeds > 1:
-            _write_mean(of_entity, folder / _folder_name(entity), config)
+            _write_mean(of_entity, folder / folder_name(entity), config)
         runs += of_entity
     return runs[0] if len(runs) == 1 else _write_mean(runs, folder, config)
 
@@ -207,8 +206,3 @@ def _run_line(run: Summary, folder: Path) -> dict[str, Any]:
         "warnings": run["warnings"],
         "seconds": run["seconds"]["total"],
     }
-
-
-def _folder_name(entity: str) -> str:
-    """An entity as a folder's name; `valve1/0` becomes `valve1_0`."""
-    return re.sub(r"[^\w.+-]+", "_", entity).strip(".") or "entity"

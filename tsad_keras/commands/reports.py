@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.models import load_model, model_folder
 from tsad_keras.commands.places import check_output
 from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
+from tsad_keras.persistence import read_rate
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -27,10 +29,13 @@ def report(arguments: argparse.Namespace) -> None:
         logging.getLogger("tsad_keras").setLevel(logging.WARNING)
     with quiet_start():
         from tsad_keras.benchmark.model_page import model_page
-        from tsad_keras.detector import load_detector
 
-    detector = load_detector(arguments.model_dir)
-    rows, name = sources.rows_to_report(arguments, detector.feature_names_)
+    sources.check_source(arguments, arguments.dataset, has_entities=True)
+    dataset = sources.load_named(arguments) if arguments.dataset else None
+    entity = arguments.entity if dataset is None else dataset.entity
+    detector = load_model(arguments.model_dir, entity, of_dataset=dataset is not None)
+    rate = read_rate(model_folder(arguments.model_dir, entity))
+    rows, name = sources.rows_to_report(arguments, dataset, detector.feature_names_, rate)
     page, summary = model_page(detector, rows, name, causal=arguments.causal)
     with atomic_write(output) as file:
         file.write(page)
