@@ -97,6 +97,15 @@ class TestFolder:
         assert ours["false_alarm_rate"] == pytest.approx(table[normal, 1].mean())
         assert ours["expected_false_alarm_rate"] == 0.05
 
+    def test_explanations_are_judged_by_the_true_features(self, run):
+        result, folder = run
+        rows = result["explanations"]["rows"]
+        assert [row["ranking"] for row in rows][-1] == "Contrastive-GAN detector"
+        assert result["explanations"]["num_segments"] == result["dataset"]["num_events"]
+        text = (folder / "report.md").read_text(encoding="utf-8")
+        assert "## Explanations" in text
+        assert f"| {rows[1]['hit_rate_100']:.3f} |" in text
+
     def test_config_reads_back(self, run):
         assert Config.from_json(run[1] / "config.json") == TINY
 

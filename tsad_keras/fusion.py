@@ -224,8 +224,8 @@ class FusedScore:
             `(num_timesteps, num_features)`, not negative; rows sum to the score. Each view's part
             of a score is shared out in proportion to the features' errors: that of the
             reconstruction by the larger of the raw and the smoothed error, those of the patterns
-            and the levels by their own. As much of the levels' part as the reconstruction has itself
-            is shared out like the reconstruction's.
+            and the levels by their own. As much of the levels' part as the reconstruction has
+            itself is shared out like the reconstruction's.
         """
         views = _views(outputs, self._error_scale, self._levels.pattern_scale)
         if self._bursts is None:
