@@ -164,7 +164,7 @@ class TestResuming:
         assert result == {**run[0], "folder": str(copied)}
 
     @pytest.mark.parametrize(
-        "change", ["config", "labels", "test", "notes", "file", "format", "json"]
+        "change", ["config", "labels", "test", "segments", "notes", "file", "format", "json"]
     )
     def test_anything_else_is_and_leaves_no_old_results(self, change, dataset, copied):
         config = TINY
@@ -174,13 +174,15 @@ class TestResuming:
             dataset = dataclasses.replace(dataset, test_labels=1 - dataset.test_labels)
         elif change == "test":
             dataset = dataclasses.replace(dataset, test=dataset.test + 1e-9)
+        elif change == "segments":
+            dataset = dataclasses.replace(dataset, test_segments=dataset.test_segments[:1])
         elif change == "notes":
             dataset = dataclasses.replace(dataset, notes=("stand-in features",))
         elif change == "file":
             (copied / "scores.csv").unlink()
         elif change == "format":
             text = (copied / "results_summary.json").read_text()
-            (copied / "results_summary.json").write_text(text.replace('"format": 2', '"format": 1'))
+            (copied / "results_summary.json").write_text(text.replace('"format": 3', '"format": 1'))
         else:
             text = (copied / "results_summary.json").read_text()
             (copied / "results_summary.json").write_text(text[: len(text) // 2])
