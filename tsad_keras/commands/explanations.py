@@ -12,7 +12,6 @@ import numpy as np
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import check_folder
 from tsad_keras.commands.starting import quiet_start
-from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
 
 _NUM_SHOWN = 5
@@ -142,8 +141,9 @@ def _tell(facts: dict[str, Any], table: list[dict[str, Any]], folder: Path) -> N
         f"{facts['threshold']:.4g}: {verdict}"
     )
     for row in table[:_NUM_SHOWN]:
+        value = "missing" if np.isnan(row["value"]) else f"{row['value']:.4g}"
         print(
-            f"  {row['feature']}: {row['share']:.0%} of the score; value {_cell(row['value'])[:10]}"
+            f"  {row['feature']}: {row['share']:.0%} of the score; value {value}"
             f", train mean {row['train_mean']:.4g} +- {row['train_std']:.4g}"
         )
     if "shap" in facts:
@@ -161,6 +161,4 @@ def _tell(facts: dict[str, Any], table: list[dict[str, Any]], folder: Path) -> N
 def _time_text(times: np.ndarray, row: int) -> str:
     from tsad_keras.datasets.table_cells import show_time
 
-    if not 0 <= row < len(times):
-        raise InputError(f"--row is {row}, expected 0 to {len(times) - 1}; rows count from 0")
     return str(show_time(times[row]))

@@ -15,6 +15,7 @@ from tsad_keras.inference.scores import SeriesScorer
 from tsad_keras.windows import window_around
 
 MAX_FEATURES = 12  # of which all 2^n coalitions can be asked for in minutes
+_BATCH = 16  # coalitions between two looks at the clock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,10 +140,10 @@ def _estimate(
     background, everything = np.zeros((1, count)), np.ones((1, count))
     started = time.perf_counter()
     all_coalitions = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    for first in range(0, len(all_coalitions), 16):
-        scores(all_coalitions[first : first + 16])
+    for first in range(0, len(all_coalitions), _BATCH):
+        scores(all_coalitions[first : first + _BATCH])
         spent = time.perf_counter() - started
-        if spent * len(all_coalitions) / (first + 16) > max_seconds:
+        if spent * len(all_coalitions) / (first + _BATCH) > max_seconds:
             break  # it would take too long: permutations need fewer of them
     if len(scores.known) == len(all_coalitions):
         explainer = shap.KernelExplainer(scores, background)
