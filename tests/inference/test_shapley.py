@@ -87,6 +87,7 @@ def test_a_bar_counts_the_windows(shap, tiny_detector, series, capsys):
     [
         ({"at": 80}, "row 80 came, expected 0 to 79"),
         ({"at": -1}, "row -1 came"),
+        ({"at": 1.5}, "row 1.5 came, .* a whole number"),
         ({"features": 0}, "0 features came, expected 1 to 12"),
         ({"features": []}, "0 features came"),
         ({"features": ["pressure"]}, "no feature is called 'pressure', expected some of feature_0"),

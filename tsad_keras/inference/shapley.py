@@ -168,7 +168,7 @@ def _choose(detector: SeriesScorer, X: Series, at: int, features: int | Sequence
     names = list(detector.feature_names_)
     if isinstance(features, str):
         features = [features]
-    if not isinstance(features, int):
+    if not isinstance(features, (int, np.integer)):
         unknown = [name for name in features if name not in names]
         if unknown:
             raise InputError(
