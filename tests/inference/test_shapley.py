@@ -3,6 +3,7 @@
 import itertools
 import math
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tsad_keras.errors import InputError
 from tsad_keras.inference import shapley
 from tsad_keras.inference.shapley import shap_values
+from tsad_keras.scaling import fill_missing
 
 ROW = 44
 
@@ -24,6 +26,32 @@ def series(make_series):
 @pytest.fixture
 def shap():
     return pytest.importorskip("shap")
+
+
+class FakeDetector:
+    """Its score is a sum over the features, so that any number of coalitions gives exact values."""
+
+    def __init__(self, settings, series):
+        self.config = types.SimpleNamespace(window_size=settings["window_size"])
+        self.feature_names_ = tuple(f"f{index}" for index in range(series.shape[1]))
+        self.series, self.num_scored = series, 0
+
+    def prepare_series(self, X):
+        return X.astype(np.float32)
+
+    def prepare_rows(self, values):
+        return np.zeros_like(values, dtype=np.float32)
+
+    def window_outputs(self, windows):
+        self.cost(windows)
+        self.num_scored += len(windows)
+        return windows**2
+
+    def point_judge(self):
+        return types.SimpleNamespace(of_means=lambda outputs: outputs)
+
+    def additive_values(self, row):
+        return self.series[row].astype(np.float32).astype(float) ** 2
 
 
 def window_score(detector, series, kept):
@@ -61,20 +89,53 @@ def test_additive_for_chosen_features(shap, tiny_detector, series):
     assert found.score == pytest.approx(window_score(tiny_detector, series, [0, 1, 2]), rel=1e-5)
 
 
+def test_rows_that_are_scaled_in_the_graph_have_the_same_values(shap, tiny_detector, series):
+    """An export prepares raw rows, in which the train mean is not 0."""
+    as_export = types.SimpleNamespace(
+        config=tiny_detector.config,
+        feature_names_=tiny_detector.feature_names_,
+        prepare_series=lambda X: fill_missing(X),
+        prepare_rows=lambda values: fill_missing(values),
+        window_outputs=lambda windows: tiny_detector.window_outputs(
+            np.stack([tiny_detector.prepare_rows(window) for window in windows])
+        ),
+        point_judge=tiny_detector.point_judge,
+        explain=tiny_detector.explain,
+    )
+    expected = shap_values(tiny_detector, series, ROW, progress=False, features=2)
+    found = shap_values(as_export, series, ROW, progress=False, features=2)
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-5)
+
+
 def test_one_feature_gets_the_whole_difference(shap, tiny_detector, series):
     found = shap_values(tiny_detector, series, ROW, features=1, progress=False)
     assert found.values == pytest.approx([found.score - found.base_score])
 
 
-def test_short_time_means_permutations_and_stays_additive(shap, tiny_detector, series, monkeypatch):
-    clock = itertools.count(0.0, 10.0)
-    monkeypatch.setattr(shapley.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(shapley, "_BATCH", 2)
+@pytest.mark.parametrize("is_slower_than_measured", [False, True])
+def test_short_time_means_fewer_coalitions_and_stays_additive(
+    shap, tiny_config, make_series, monkeypatch, is_slower_than_measured
+):
+    wide = make_series(80, num_features=8, seed=4)
+    detector = FakeDetector(tiny_config, wide)
+    now = [0.0]
+
+    def cost(windows):
+        late = is_slower_than_measured and detector.num_scored > 40
+        now[0] += len(windows) * (100.0 if late else 1.0)
+
+    detector.cost = cost
+    monkeypatch.setattr(shapley.time, "perf_counter", lambda: now[0])
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    found = shap_values(tiny_detector, series, ROW, features=3, max_seconds=25, progress=False)
+    chosen = list(detector.feature_names_)
+    found = shap_values(detector, wide, ROW, features=chosen, max_seconds=100, progress=False)
     assert not found.is_exact
+    assert found.num_evaluations < 2**8
     assert found.values.sum() == pytest.approx(found.score - found.base_score, abs=1e-6)
+    np.testing.assert_allclose(found.values, detector.additive_values(ROW), atol=1e-6)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    if not is_slower_than_measured:
+        assert now[0] <= 100
 
 
 def test_a_bar_counts_the_windows(shap, tiny_detector, series, capsys):
