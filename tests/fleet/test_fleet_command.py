@@ -164,7 +164,7 @@ def test_one_model_of_all_with_a_calibration_each(folder, tmp_path, capsys):
     [
         (["--train-file", "a.csv", "--per-entity"], "--per-entity came with --train-file"),
         (["--dataset", "own", "--jobs", "2"], "--jobs 2 came without --per-entity"),
-        (["--dataset", "own", "--per-entity", "--entity-scaling"], "need none"),
+        (["--dataset", "own", "--per-entity", "--entity-scaling"], "came with --per-entity"),
         (["--train-file", "a.csv", "--entities", "all"], "--entities came with files"),
         (["--dataset", "own", "--per-entity", "--entities", "x"], "unknown entity 'x'"),
     ],
@@ -174,3 +174,12 @@ def test_flags_that_contradict_each_other(folder, tmp_path, capsys, words, fragm
     assert main(["train", *words, *place]) == EXIT_BAD_INPUT
     assert fragment in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+def test_what_trains_a_model_each_refuses_the_setting_for_all(capsys):
+    for words in (
+        ["reproduce", "synthetic"],
+        ["benchmark", "--datasets", "synthetic", "--output", "x"],
+    ):
+        assert main([*words, "--entity-scaling"]) == EXIT_BAD_INPUT
+        assert "which trains a model for each entity" in capsys.readouterr().err

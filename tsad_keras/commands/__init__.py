@@ -51,6 +51,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 def reproduce(arguments: argparse.Namespace) -> None:
     """Trains, scores, evaluates against baselines and reports."""
     config = sources.read_config(arguments)
+    sources.refuse_entity_scaling("reproduce", config.entity_scaling)
     name = arguments.name
     folder = Path(arguments.output or f"runs/{name}")
     dataset = sources.own_files(arguments)

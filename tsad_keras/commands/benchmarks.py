@@ -24,6 +24,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         for field in dataclasses.fields(Config)
         if hasattr(arguments, field.name)
     }
+    sources.refuse_entity_scaling("benchmark", given.get("entity_scaling", False))
     check_overrides(given, choose_methods(arguments.methods))  # before anything is made
     folder = Path(arguments.output)
     with claimed_folder(folder, "benchmark", "--output"):

@@ -37,6 +37,15 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return Config.from_dict({**values, **given})
 
 
+def refuse_entity_scaling(command: str, is_on: bool) -> None:
+    """Refuses a setting that is for one model of many entities where each has a model."""
+    if is_on:
+        raise InputError(
+            f"--entity-scaling came with {command}, which trains a model for each entity; leave it "
+            "out, or use `train --entities all --entity-scaling`"
+        )
+
+
 def check_source(
     arguments: argparse.Namespace, dataset: str | None, *, has_entities: bool = False
 ) -> None:

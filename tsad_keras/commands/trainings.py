@@ -84,11 +84,7 @@ def _train_each(arguments: argparse.Namespace, config: Config, folder: Path) -> 
         )
     if arguments.tensorboard_dir:
         raise InputError("--tensorboard-dir came with --per-entity; leave one of them out")
-    if config.entity_scaling:
-        raise InputError(
-            "--entity-scaling came with --per-entity: models of one entity each need none; leave "
-            "one of them out"
-        )
+    sources.refuse_entity_scaling("--per-entity", config.entity_scaling)
     sources.check_source(arguments, arguments.dataset)
     entities = sources.chosen_entities(arguments.dataset, arguments)
     with claimed_folder(folder):

@@ -63,9 +63,11 @@ def load(
     Raises:
         InputError: If no entity is there, or a file is at fault.
     """
-    places = _find_entities(data_dir)
-    entity = choose_entity("own", entity, places)
-    place = places[entity]
+    place = _find_at_once(data_dir, entity)
+    if place is None:
+        places = _find_entities(data_dir)
+        entity = choose_entity("own", entity, places)
+        place = places[entity]
     files = [_find_file(place, stem) for stem in STEMS] if place.is_dir() else [place]
     return load_own(
         *files,
@@ -232,6 +234,18 @@ def _find_file(folder: Path, stem: str) -> Path | None:
             "remove the other"
         )
     return found[0] if found else None
+
+
+def _find_at_once(data_dir: str | os.PathLike[str], entity: str | None) -> Path | None:
+    """Returns the folder of an entity without a look at all beside it; None if in doubt."""
+    data_dir = Path(data_dir)
+    if entity is None or Path(entity).name != entity or entity == "..":
+        return None
+    folders = (data_dir / "own-csv", data_dir / "own", data_dir)
+    folder = next(filter(Path.is_dir, folders), None)
+    if folder is None or _find_file(folder, "train") or not (folder / entity).is_dir():
+        return None
+    return folder / entity if _find_file(folder / entity, "train") else None
 
 
 def _find_entities(data_dir: str | os.PathLike[str]) -> dict[str, Path]:
