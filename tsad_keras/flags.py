@@ -32,11 +32,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         help="CSV file for time, anomaly_score, is_anomaly; with --entities a folder of such",
     )
     add_max_gap(parser)
-    parser.add_argument(
-        "--causal",
-        action="store_true",
-        help="judge each row by what came before it only, as `stream` does",
-    )
+    add_causal(parser)
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
     )
@@ -46,6 +42,24 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
     add_source(parser, required=True, file_flag="--labels", many=False, entities=False)
     parser.add_argument("--output", help="JSON file for the numbers")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    add_source(parser, required=True, file_flag="--input", many=False, entities=False)
+    parser.add_argument(
+        "--labels", help="labels of the rows (default: the input's label column, if it has one)"
+    )
+    parser.add_argument("--output", required=True, help="HTML file; it needs no network")
+    add_causal(parser)
+
+
+def add_causal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--causal",
+        action="store_true",
+        help="judge each row by what came before it only, as `stream` does",
+    )
 
 
 def add_reproduce(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tsad_keras.benchmark.run import REPORT, RESULTS, Summary, run_once
+from tsad_keras.benchmark.run import PAGE, REPORT, RESULTS, Summary, run_once
 from tsad_keras.config import Config
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
@@ -19,6 +19,7 @@ from tsad_keras.files import atomic_write, folder_name, write_json
 from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
+from tsad_keras.reporting.page import mean_page
 from tsad_keras.reporting.tables import detector_row
 
 logger = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _free_memory() -> None:
 
 
 def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
-    """Writes the means of several runs as `report.md` and `results_summary.json`."""
+    """Writes the means of several runs as `report.md`, `report.html` and `results_summary.json`."""
     first = runs[0]["dataset"]
     notes = dict.fromkeys(note for run in runs for note in run["dataset"]["notes"])
     summary = {
@@ -186,6 +187,8 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
     summary = jsonable(summary)
     with atomic_write(folder / REPORT) as file:
         file.write(mean_markdown(summary))
+    with atomic_write(folder / PAGE) as file:
+        file.write(mean_page(summary))
     write_json(folder / RESULTS, summary)
     return {**summary, "folder": str(folder)}
 

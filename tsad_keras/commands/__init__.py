@@ -9,6 +9,7 @@ from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output
+from tsad_keras.commands.reports import report
 from tsad_keras.commands.scorings import score
 from tsad_keras.commands.servers import serve
 from tsad_keras.commands.starting import quiet_start
@@ -21,6 +22,7 @@ __all__ = [
     "download",
     "evaluate",
     "export",
+    "report",
     "reproduce",
     "score",
     "serve",
@@ -60,7 +62,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     check_folder(folder)
     with quiet_start():
         from tsad_keras import benchmark as benchmarks
-        from tsad_keras import report
+        from tsad_keras.report import print_table
 
     common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
     if dataset is not None:
@@ -76,7 +78,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
             data_options=options,
             **common,
         )
-    report.print_table(result)
+    print_table(result)
 
 
 def download(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,26 +101,55 @@ def score_tables(
     rate: dict[str, Any] | None = None,
 ) -> Iterator[Table]:
     """The chunks of `--input`, if they are of the model's rate; or the test part of a dataset."""
-    from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
     from tsad_keras.datasets.table_chunks import Table
     from tsad_keras.datasets.tables import iterate_table
 
     if dataset is not None:
         _check_same_features(dataset.feature_names, feature_names)
         return iter([Table(dataset.test, dataset.feature_names, dataset.test_timestamps)])
-    interval = parse_interval(arguments.resample)
     tables = iterate_table(
         arguments.input,
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
         **table_options(arguments),
     )
-    source = str(arguments.input)
+    return _at_rate(tables, arguments, rate)
+
+
+def _at_rate(
+    tables: Iterable[Table], arguments: argparse.Namespace, rate: dict[str, Any] | None
+) -> Iterable[Table]:
+    """The chunks of `--input` on the grid that was asked for, if they are of the model's rate."""
+    from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
+
+    interval = parse_interval(arguments.resample)
     if arguments.resample == AS_THEY_ARE:
         return tables
+    source = str(arguments.input)
     if interval is not None:
         tables = resample(tables, interval, source)
     return check_rate(tables, rate, source)
+
+
+def rows_to_report(
+    arguments: argparse.Namespace,
+    dataset: Any,
+    feature_names: tuple[str, ...],
+    rate: dict[str, Any] | None = None,
+) -> Any:
+    """The rows, times and labels that a page is about, as a `Table`, and their name."""
+    if dataset is None:
+        from tsad_keras.datasets.own import load_rows
+
+        options = table_options(arguments)
+        table = load_rows(arguments.input, arguments.labels, feature_names=feature_names, **options)
+        (table,) = _at_rate([table], arguments, rate)
+        return table, Path(arguments.input).name
+    from tsad_keras.datasets.tables import Table
+
+    _check_same_features(dataset.feature_names, feature_names)
+    table = Table(dataset.test, dataset.feature_names, dataset.test_timestamps, dataset.test_labels)
+    return table, f"{dataset.name}, {dataset.entity}"
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:

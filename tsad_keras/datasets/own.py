@@ -156,6 +156,39 @@ def load_own(
     )
 
 
+def load_rows(
+    file: str | os.PathLike[str],
+    labels_file: str | os.PathLike[str] | None = None,
+    *,
+    feature_names: tuple[str, ...],
+    time_column: str | None = None,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Table:
+    """Reads rows to be scored, with their labels where there are such.
+
+    Args:
+        file: The rows.
+        labels_file: Their labels; None takes the file's own label column, if it has one.
+        feature_names: The columns of training.
+        time_column: As in `load_own`.
+        label_column: As in `load_own`.
+        columns: As in `load_own`.
+
+    Raises:
+        InputError: If a file is at fault, or the files do not belong together.
+    """
+    _check_label_column(label_column, [file, labels_file])
+    table = _read(
+        str(file),
+        time_column=time_column,
+        label_column=label_column,
+        columns=columns,
+        feature_names=feature_names,
+    )
+    return table if labels_file is None else _with_labels(table, labels_file, label_column)
+
+
 def _check_label_column(
     label_column: str | None, files: list[str | os.PathLike[str] | None]
 ) -> None:

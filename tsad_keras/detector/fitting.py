@@ -155,7 +155,7 @@ def train_networks(
     }
     joined = np.concatenate(train)
     trainer = Trainer(
-        _make_step(config, networks),
+        make_step(config, networks),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
         early_stopping_patience=config.early_stopping_patience,
@@ -194,7 +194,7 @@ def mean_squared_errors(
 
     Args:
         config: The settings.
-        window_outputs: As `compile_window_outputs` makes it.
+        window_outputs: `WindowOutputs` of the networks.
         train: Scaled series.
 
     Returns:
@@ -223,7 +223,7 @@ def error_scale(
 
     Args:
         config: The settings.
-        window_outputs: As `compile_window_outputs` makes it.
+        window_outputs: `WindowOutputs` of the networks.
         train: Scaled series.
     """
     if not config.calibrate:
@@ -258,7 +258,7 @@ def thinned(starts: np.ndarray, most: int) -> np.ndarray:
     return starts[np.linspace(0, len(starts) - 1, most).astype(int)]
 
 
-def _make_step(config: Config, networks: Networks) -> AdversarialStep:
+def make_step(config: Config, networks: Networks) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]
     optimizers = [
         FusedAdamW(
