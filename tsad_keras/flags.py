@@ -40,7 +40,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
-    add_source(parser, required=True, file_flag="--input", many=False)
+    add_source(parser, required=True, file_flag="--input", many=False, entities=False)
     parser.add_argument("--output", required=True, help="folder for tables and figures")
     parser.add_argument(
         "--row", type=whole_number, metavar="N", help="row, from 0 (default: the highest score)"

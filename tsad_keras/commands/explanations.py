@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.models import model_and_source
 from tsad_keras.commands.places import check_folder
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.files import atomic_write, write_json
+from tsad_keras.windows import window_around
 
 _NUM_SHOWN = 5
 
@@ -21,21 +22,17 @@ def explain(arguments: argparse.Namespace) -> None:
     """Writes contributions, attention and, if asked for, SHAP values of one row to a folder."""
     folder = Path(arguments.output)
     check_folder(folder)
-    with quiet_start():
-        from tsad_keras.detector import load_detector
-        from tsad_keras.windows import window_around
-
-    detector = load_detector(arguments.model_dir)
-    times: list[np.ndarray] = []
-    pieces = sources.score_pieces(arguments, detector.feature_names_, times)
-    series = np.concatenate(list(pieces))
+    detector, dataset, rate = model_and_source(arguments)
+    tables = list(sources.score_tables(arguments, dataset, detector.feature_names_, rate))
+    series = np.concatenate([table.values for table in tables])
+    times = [table.timestamps for table in tables if table.timestamps is not None]
     contributions = detector.explain(series)
     scores = contributions.sum(axis=1)
     row = int(np.argmax(scores)) if arguments.row is None else arguments.row
     start = window_around(row, len(series), detector.config.window_size)
     facts = {
         "row": row,
-        "time": _time_text(np.concatenate(times), row),
+        "time": _time_text(np.concatenate(times) if times else np.arange(len(series)), row),
         "anomaly_score": float(scores[row]),
         "threshold": float(detector.threshold_),
         "is_anomaly": bool(scores[row] >= detector.threshold_),

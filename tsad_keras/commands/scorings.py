@@ -14,13 +14,12 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from tsad_keras.commands import sources
-from tsad_keras.commands.models import load_model, model_folder
+from tsad_keras.commands.models import load_model, model_and_source
 from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.starting import quiet_readers, quiet_start
 from tsad_keras.datasets.gaps import gap_starts
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
-from tsad_keras.persistence import read_rate
 
 if TYPE_CHECKING:
     from tsad_keras.datasets.table_chunks import Table
@@ -38,14 +37,7 @@ def score(arguments: argparse.Namespace) -> None:
     check_output(output, [arguments.input])
     if is_stream(output):  # it may be standard output: nothing but scores may go there
         logging.getLogger("tsad_keras").setLevel(logging.WARNING)
-    sources.check_source(arguments, arguments.dataset, has_entities=True)
-    with quiet_start():
-        from tsad_keras import detector  # noqa: F401 (its import is what takes time)
-
-    dataset = sources.load_named(arguments) if arguments.dataset else None
-    entity = arguments.entity if dataset is None else dataset.entity
-    model = load_model(arguments.model_dir, entity, of_dataset=dataset is not None)
-    rate = read_rate(model_folder(arguments.model_dir, entity))
+    model, dataset, rate = model_and_source(arguments)
     tables = sources.score_tables(arguments, dataset, model.feature_names_, rate)
     num_rows, num_alarms = score_tables(model, tables, output, arguments)
     print(
