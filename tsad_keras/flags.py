@@ -17,10 +17,18 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
-    add_source(parser, required=True, file_flag="--input", many=False)
+    add_model(parser)
+    add_source(
+        parser,
+        required=True,
+        file_flag="--input",
+        many=True,
+        text="CSV or Parquet file; with --engine several, or patterns such as 'folder/*.parquet'",
+    )
     parser.add_argument(
-        "--output", required=True, help="CSV file for time, anomaly_score, is_anomaly"
+        "--output",
+        required=True,
+        help="CSV file for time, anomaly_score, is_anomaly; with --engine a folder of such files",
     )
     parser.add_argument(
         "--causal",
@@ -29,6 +37,17 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
+    )
+    parser.add_argument(
+        "--engine", choices=("dask",), help="score many files on many cores or machines"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="with --engine: tcp://HOST:PORT, or local: start workers here (the default)",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="with local: processes (default: one a core)"
     )
 
 
@@ -124,9 +143,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model-dir", help="folder of a trained model")
-    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    add_model(parser)
     parser.add_argument(
         "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
     )
@@ -174,13 +191,25 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """A model to score with: trained, or exported."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model-dir", help="folder of a trained model")
+    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+
+
 def add_source(
-    parser: argparse.ArgumentParser, *, required: bool, file_flag: str, many: bool
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool,
+    file_flag: str,
+    many: bool,
+    text: str | None = None,
 ) -> None:
     """Data from a file of the user's, or from a dataset by name."""
     group = parser.add_mutually_exclusive_group(required=required)
     nargs = {"nargs": "+"} if many else {}
-    text = "CSV or Parquet file" + (", several = several series" if many else "")
+    text = text or "CSV or Parquet file" + (", several = several series" if many else "")
     group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
     group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
     parser.add_argument("--entity", help="which series of the dataset, such as machine-1-6")

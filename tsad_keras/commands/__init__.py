@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import sys
 from pathlib import Path
-from typing import IO
-
-import numpy as np
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
 from tsad_keras.commands.exports import export, verify_export
+from tsad_keras.commands.fleets import check_no_engine, score_fleet
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
 from tsad_keras.commands.servers import serve
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.commands.streams import stream
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, is_stream, write_json
+from tsad_keras.files import is_stream, write_json
+from tsad_keras.starting import quiet_start
 
 __all__ = [
     "benchmark",
@@ -74,27 +71,21 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Scores a file in chunks, or a dataset's test part, into a CSV file."""
+    """Scores a file or a dataset's test part in chunks; or many files with an engine."""
+    if arguments.engine:
+        score_fleet(arguments)
+        return
+    check_no_engine(arguments)
     output = Path(arguments.output)
-    check_output(output, [arguments.input])
+    check_output(output, arguments.input or [])
     if is_stream(output):  # it may be standard output: nothing but scores may go there
         logging.getLogger("tsad_keras").setLevel(logging.WARNING)
     with quiet_start():
-        from tsad_keras.detector import load_detector
+        scorer = sources.load_scorer(arguments)
+    from tsad_keras.inference.score_files import write_scores
 
-    detector = load_detector(arguments.model_dir)
-    pending: list[np.ndarray] = []  # times whose scores are not final yet
-    pieces = sources.score_pieces(arguments, detector.feature_names_, pending)
-    threshold = detector.alarm_threshold(arguments.causal)
-    num_rows = num_alarms = 0
-    with atomic_write(output) as file:
-        file.write("time,anomaly_score,is_anomaly\n")
-        for contributions in detector.iterate_explained(pieces, causal=arguments.causal):
-            scores = contributions.sum(axis=1)
-            alarms = scores >= threshold
-            _write_scores(file, _take(pending, len(scores)), scores, alarms)
-            num_rows += len(scores)
-            num_alarms += int(alarms.sum())
+    tables = sources.tables_to_score(arguments, scorer.feature_names_)
+    num_rows, num_alarms = write_scores(scorer, tables, output, causal=arguments.causal)
     print(
         f"{num_rows} time steps, {num_alarms} alarms ({num_alarms / num_rows:.2%}): {output}",
         file=sys.stderr if is_stream(output) else sys.stdout,
@@ -156,25 +147,3 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
-
-
-def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
-    """Removes and returns the first `count` times."""
-    parts = []
-    while count:
-        head = pending.pop(0)
-        parts.append(head[:count])
-        if len(head) > count:
-            pending.insert(0, head[count:])
-        count -= len(parts[-1])
-    return np.concatenate(parts)
-
-
-def _write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
-    from tsad_keras.datasets.table_cells import show_time
-
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows(
-        (show_time(time), f"{value:.9g}", int(alarm))
-        for time, value, alarm in zip(times, scores, alarms, strict=True)
-    )

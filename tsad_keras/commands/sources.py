@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tsad_keras.datasets.tables import Table
 
 
 def read_config(arguments: argparse.Namespace) -> Config:
@@ -79,36 +82,34 @@ def training_series(arguments: argparse.Namespace) -> tuple[list[np.ndarray], tu
     return series, feature_names
 
 
-def score_pieces(
-    arguments: argparse.Namespace, feature_names: tuple[str, ...], pending: list[np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yields raw values chunk by chunk and notes their times in `pending`."""
+def load_scorer(arguments: argparse.Namespace) -> Any:
+    """The model of `--model-dir`, or of `--export-dir`, which needs no Keras."""
+    if arguments.model_dir:
+        from tsad_keras.detector import load_detector
+
+        return load_detector(arguments.model_dir)
+    from tsad_keras.inference.exported import load_export
+
+    return load_export(arguments.export_dir)
+
+
+def tables_to_score(
+    arguments: argparse.Namespace, feature_names: tuple[str, ...]
+) -> Iterable[Table]:
+    """The rows to score, chunk by chunk."""
+    from tsad_keras.datasets.tables import Table, iterate_table
+
     check_source(arguments, arguments.dataset)
     if arguments.dataset:
         dataset = load_named(arguments)
         _check_same_features(dataset.feature_names, feature_names)
-        times = dataset.test_timestamps
-        pending.append(np.arange(dataset.num_test) if times is None else np.asarray(times))
-        return iter([dataset.test])
-    from tsad_keras.datasets.tables import iterate_table
-
-    tables = iterate_table(
-        arguments.input,
+        return [Table(dataset.test, dataset.feature_names, dataset.test_timestamps)]
+    return iterate_table(
+        arguments.input[0],
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
         **column_options(arguments),
     )
-
-    def values() -> Iterator[np.ndarray]:
-        first = 0
-        for table in tables:
-            count = len(table.values)
-            times = table.timestamps
-            pending.append(np.arange(first, first + count) if times is None else times)
-            first += count
-            yield table.values
-
-    return values()
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:
