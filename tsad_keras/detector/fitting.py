@@ -7,14 +7,20 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
-from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeights, Trainer
+from tsad_keras.training import (
+    AdversarialStep,
+    Checkpoint,
+    FusedAdamW,
+    History,
+    LossWeights,
+    Trainer,
+)
 from tsad_keras.windows import gather_windows, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
@@ -164,7 +170,7 @@ def thinned(starts: np.ndarray, most: int) -> np.ndarray:
 def _make_step(config: Config, networks: Networks) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]
     optimizers = [
-        keras.optimizers.AdamW(
+        FusedAdamW(
             rate,
             weight_decay=config.weight_decay,
             global_clipnorm=config.gradient_clip_norm,

@@ -5,7 +5,13 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tsad_keras.models.layers import PatchEmbedding, PositionalEncoding, TransformerEncoderBlock
+from tsad_keras.models.layers import (
+    LayerNormalization,
+    PatchEmbedding,
+    PositionalEncoding,
+    TransformerEncoderBlock,
+)
+from tsad_keras.models.operations import gelu
 
 
 def build_autoencoder(
@@ -56,7 +62,7 @@ def build_autoencoder(
         tokens = TransformerEncoderBlock(
             num_heads, intermediate_dim, dropout, name=f"encoder_block_{index}"
         )(tokens)
-    tokens = layers.LayerNormalization(name="encoder_norm")(tokens)
+    tokens = LayerNormalization(name="encoder_norm")(tokens)
     embedding = layers.GlobalAveragePooling1D(name="embedding")(tokens)
 
     # --- bottleneck ---
@@ -64,7 +70,7 @@ def build_autoencoder(
         num_patches = window_size // patch_size
         latent = layers.Flatten(name="flat_tokens")(tokens)
         latent = layers.Dense(bottleneck_dim, name="bottleneck")(latent)
-        unfolded = layers.Dense(num_patches * hidden_dim, activation="gelu", name="unfold")(latent)
+        unfolded = layers.Dense(num_patches * hidden_dim, activation=gelu, name="unfold")(latent)
         tokens = layers.Reshape((num_patches, hidden_dim), name="decoded_tokens")(unfolded)
 
     # --- decoder ---
