@@ -13,6 +13,15 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=True, file_flag="--train-file", many=True)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
     parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    parser.add_argument(
+        "--strategy",
+        choices=("single", "mirrored", "multi-worker"),
+        default="single",
+        help="mirrored: replicas in this process; multi-worker: see TF_CONFIG (%(default)s)",
+    )
+    parser.add_argument(
+        "--replicas", type=positive, metavar="N", help="of mirrored (default: all GPUs, or 2)"
+    )
     add_settings(parser)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
+from tsad_keras.commands.distributing import make_distribution, training_place
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.fleets import check_no_engine, score_fleet
-from tsad_keras.commands.places import check_folder, check_output, claimed_folder
+from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.servers import serve
 from tsad_keras.commands.streams import stream
 from tsad_keras.errors import InputError
@@ -44,8 +45,9 @@ def train(arguments: argparse.Namespace) -> None:
         from tsad_keras.detector import ContrastiveGANDetector
         from tsad_keras.training import TrainingDivergedError
 
+    distribution = make_distribution(arguments)
     detector = ContrastiveGANDetector.from_config(config)
-    with claimed_folder(folder):
+    with training_place(folder, distribution) as writes:
         try:
             detector.fit(
                 series,
@@ -54,19 +56,25 @@ def train(arguments: argparse.Namespace) -> None:
                 checkpoint_path=folder / "checkpoint.npz",
                 history_path=folder / "history.csv",
                 tensorboard_dir=arguments.tensorboard_dir,
+                distribution=distribution,
             )
         except TrainingDivergedError as error:
             if not error.best_epoch:
                 raise InputError(f"{error}; no model was saved") from error
-            detector.save(folder)
+            if writes:
+                detector.save(folder)
             raise InputError(f"{error}; the model with those weights is in {folder}") from error
-        detector.save(folder)
-        detector.discard_checkpoint()
+        if writes:
+            detector.save(folder)
+            detector.discard_checkpoint()
+    if distribution is not None:
+        print(f"weights: {detector.weights_sha256_}")  # to be the same on every worker
     print(
         f"trained on {len(series)} series with {sum(map(len, series))} rows and "
         f"{len(feature_names)} features; best epoch {detector.best_epoch_} of "
         f"{len(detector.history_)}; threshold {detector.threshold_:.6g} for an expected "
-        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}\nmodel: {folder}"
+        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}"
+        + (f"\nmodel: {folder}" if writes else "")
     )
 
 

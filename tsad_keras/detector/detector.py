@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
-from tsad_keras.training import Checkpoint, History, TrainingDivergedError
+from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 from tsad_keras.windows import split_train_validation, window_starts
 
 
@@ -94,6 +95,7 @@ class ContrastiveGANDetector(SeriesScorer):
         checkpoint_path: str | os.PathLike[str] | None = None,
         history_path: str | os.PathLike[str] | None = None,
         tensorboard_dir: str | os.PathLike[str] | None = None,
+        distribution: Distribution | None = None,
     ) -> ContrastiveGANDetector:
         """Learns from normal history.
 
@@ -109,6 +111,8 @@ class ContrastiveGANDetector(SeriesScorer):
                 settings goes on from there. It stays until `discard_checkpoint`.
             history_path: CSV file for the losses of each epoch.
             tensorboard_dir: Folder for TensorBoard logs.
+            distribution: Replicas to train on; all workers end with the same weights, and the files
+                above are written by the chief alone.
 
         Returns:
             self.
@@ -118,8 +122,11 @@ class ContrastiveGANDetector(SeriesScorer):
                 or no feature that varies.
             TrainingDivergedError: If a loss is no longer finite. After a first good epoch the
                 detector is fitted all the same, with the weights of its best epoch.
+            WorkerLostError: If another worker of the distribution has gone.
         """
         config = self.config
+        if distribution is not None:
+            distribution.check_batch_size(config.batch_size)
         self.threshold_ = None  # not fitted until all below has gone well
         series, names = as_series_list(X)
         names = names if feature_names is None else feature_names
@@ -131,7 +138,8 @@ class ContrastiveGANDetector(SeriesScorer):
         self.scaler_ = Scaler(config.clip).fit(train)
         self._checkpoint = None
         if checkpoint_path is not None:
-            self._checkpoint = Checkpoint(checkpoint_path, fitting.fingerprint(config, series))
+            make = Checkpoint if distribution is None else distribution.checkpoint
+            self._checkpoint = make(checkpoint_path, fitting.fingerprint(config, series))
         scaled_train = [self.scaler_.transform(part) for part in train]
         scaled_validation = [
             self.scaler_.transform(part, last_seen(before))
@@ -139,10 +147,13 @@ class ContrastiveGANDetector(SeriesScorer):
             if len(part)
         ]
         self._set_networks(build_networks(config, len(self.feature_names_)), None)
-        history = History(history_path, tensorboard_dir)
-        diverged = None
+        writes = distribution is None or distribution.is_chief
+        history = History(history_path, tensorboard_dir) if writes else History()
+        train_networks, diverged = fitting.train_networks, None
+        if distribution is not None:
+            train_networks = functools.partial(fitting.train_replicas, distribution=distribution)
         try:
-            self.best_epoch_ = fitting.train_networks(
+            self.best_epoch_ = train_networks(
                 config,
                 self.networks_,
                 scaled_train,

@@ -8,19 +8,24 @@ import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from tsad_keras.config import Config
-from tsad_keras.detector.networks import Networks
+from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.training import (
     AdversarialStep,
+    AveragedAdamW,
     Checkpoint,
+    DistributedStep,
+    Distribution,
     FusedAdamW,
     History,
     LossWeights,
     Trainer,
 )
+from tsad_keras.training.distributed import lost_worker_is_one_line
 from tsad_keras.windows import gather_windows, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
@@ -60,6 +65,7 @@ def train_networks(
     checkpoint: Checkpoint | None,
     history: History,
     show_progress: bool,
+    distribution: Distribution | None = None,
 ) -> Trainer:
     """Trains in place; the networks end with the weights of the best epoch.
 
@@ -71,6 +77,7 @@ def train_networks(
         checkpoint: Optional.
         history: Takes the rows.
         show_progress: Whether to draw a progress bar.
+        distribution: Where `networks` were made, if there are several replicas of them.
 
     Returns:
         The trainer after its last epoch.
@@ -86,7 +93,9 @@ def train_networks(
     }
     joined = np.concatenate(train)
     trainer = Trainer(
-        _make_step(config, networks),
+        _make_step(config, networks)
+        if distribution is None
+        else _make_distributed_step(config, networks, distribution),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
         early_stopping_patience=config.early_stopping_patience,
@@ -103,15 +112,19 @@ def train_networks(
         starts_within_series(lengths, config.window_size, config.score_stride),
         _MAX_VALIDATION_WINDOWS,
     )
-    return trainer.fit(
-        lambda first_step: training_pipeline(
+
+    def make_batches(first_step: int) -> tf.data.Dataset:
+        return training_pipeline(
             joined,
             starts,
             steps_per_epoch=steps_per_epoch,
             epochs=config.epochs,
             first_step=first_step,
             **pipeline_settings,
-        ),
+        )
+
+    return trainer.fit(
+        make_batches if distribution is None else distribution.batches(make_batches),
         validation_pipeline(np.concatenate(validation), validation_starts, **pipeline_settings),
     )
 
@@ -167,10 +180,36 @@ def thinned(starts: np.ndarray, most: int) -> np.ndarray:
     return starts[np.linspace(0, len(starts) - 1, most).astype(int)]
 
 
-def _make_step(config: Config, networks: Networks) -> AdversarialStep:
+def train_replicas(
+    config: Config, networks: Networks, *args, distribution: Distribution, **kwargs
+) -> Trainer:
+    """As `train_networks`, on all replicas; `networks` ends with the same weights as they.
+
+    Raises:
+        WorkerLostError: If another worker has gone.
+    """
+    with distribution.strategy.scope():
+        replicas = build_networks(config, networks.autoencoder.input_shape[-1])
+    try:
+        with lost_worker_is_one_line():
+            return train_networks(config, replicas, *args, distribution=distribution, **kwargs)
+    finally:
+        networks.set_weights(replicas.weights())
+
+
+def _make_distributed_step(
+    config: Config, networks: Networks, distribution: Distribution
+) -> DistributedStep:
+    with distribution.strategy.scope():
+        return DistributedStep(_make_step(config, networks, AveragedAdamW), distribution)
+
+
+def _make_step(
+    config: Config, networks: Networks, optimizer: type[FusedAdamW] = FusedAdamW
+) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]
     optimizers = [
-        FusedAdamW(
+        optimizer(
             rate,
             weight_decay=config.weight_decay,
             global_clipnorm=config.gradient_clip_norm,

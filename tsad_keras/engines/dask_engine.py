@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 20
 _WORKER_SECONDS = 60
+# Ctrl-C is for the parent, which then ends its workers; Dask takes the text of a script.
+_IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 def run_on_dask(
@@ -134,4 +136,5 @@ def _local_cluster(num_workers: int | None) -> Any:
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,  # a killed worker is not the user's business: it is replaced
         env=environment,
+        preload=[_IGNORE_INTERRUPTS],
     )
