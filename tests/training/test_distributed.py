@@ -206,7 +206,7 @@ def test_a_batch_must_have_equal_slices():
 
 
 def test_what_tensorflow_raises_for_a_lost_worker_is_one_line():
-    with pytest.raises(WorkerLostError, match="they go on from the last checkpoint") as error:
-        with lost_worker_is_one_line():
-            raise tf.errors.UnavailableError(None, None, "Socket closed\nmore")
+    match = "they go on from the last checkpoint"
+    with pytest.raises(WorkerLostError, match=match) as error, lost_worker_is_one_line():
+        raise tf.errors.UnavailableError(None, None, "Socket closed\nmore")
     assert "\n" not in str(error.value)
