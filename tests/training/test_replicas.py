@@ -16,8 +16,7 @@ from tsad_keras.training.replicas import AveragedAdamW, gathered, normal_rows
 SCRIPT = """
 import json, keras, numpy as np, tensorflow as tf
 from tsad_keras.training import AveragedAdamW, Distribution
-from tsad_keras.training.distributed import _fold_replica_into_dropout
-from tsad_keras.training.replicas import gathered, normal_rows
+from tsad_keras.training.replicas import fold_replica_into_dropout, gathered, normal_rows
 
 strategy = Distribution("mirrored", 2).strategy
 rows = tf.reshape(tf.range(8.0), (4, 2))
@@ -28,7 +27,7 @@ with strategy.scope():
     variable = keras.Variable(np.zeros(2, "float32"))
     optimizer = AveragedAdamW(0.1, global_clipnorm=1.0, epsilon=1.0)
     optimizer.build([variable])
-_fold_replica_into_dropout(network)
+fold_replica_into_dropout(network)
 
 @tf.function
 def everything():

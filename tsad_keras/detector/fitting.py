@@ -84,6 +84,8 @@ def train_networks(
     """
     starts = starts_within_series([len(s) for s in train], config.window_size, config.stride)
     steps_per_epoch = min(config.steps_per_epoch, max(1, len(starts) // config.batch_size))
+    rules = ("early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor")
+    rules += ("checkpoint_steps", "checkpoint_minutes")
     names = ("mask_type", "mask_mode", "masking_ratio", "mean_mask_length", "jitter")
     pipeline_settings = {
         "window_size": config.window_size,
@@ -98,12 +100,8 @@ def train_networks(
         else _make_distributed_step(config, networks, distribution),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
-        early_stopping_patience=config.early_stopping_patience,
-        reduce_lr_patience=config.reduce_lr_patience,
-        reduce_lr_factor=config.reduce_lr_factor,
         checkpoint=checkpoint,
-        checkpoint_steps=config.checkpoint_steps,
-        checkpoint_minutes=config.checkpoint_minutes,
+        **{name: getattr(config, name) for name in rules},
         history=history,
         show_progress=show_progress,
     )

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tsad_keras.errors import InputError
 from tsad_keras.training.checkpoint import Checkpoint
+from tsad_keras.training.clusters import be_patient, mirrored, place_in_cluster
+from tsad_keras.training.replicas import fold_replica_into_dropout
 from tsad_keras.training.step import AdversarialStep, Batch
 
 logger = logging.getLogger(__name__)
@@ -62,10 +62,11 @@ class Distribution:
         if kind not in STRATEGIES:
             raise InputError(f"strategy {kind!r} came, expected one of {', '.join(STRATEGIES)}")
         if kind == "mirrored":
-            self.strategy = _mirrored(num_replicas)
+            self.strategy = mirrored(num_replicas)
             self._worker, self._num_workers = 0, 1
         else:
-            self._worker, self._num_workers = _place_in_cluster(num_replicas)
+            self._worker, self._num_workers = place_in_cluster(num_replicas)
+            be_patient(self._num_workers)
             with lost_worker_is_one_line():
                 self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
         self.num_replicas = self.strategy.num_replicas_in_sync
@@ -167,7 +168,7 @@ class DistributedStep:
         networks = (step.autoencoder, step.discriminator, step.projection_head)
         for network in (*networks, step.latent_generator):
             if network is not None:
-                _fold_replica_into_dropout(network)
+                fold_replica_into_dropout(network)
 
     @tf.function(reduce_retracing=True)
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
@@ -226,73 +227,6 @@ def lost_worker_is_one_line() -> Iterator[None]:
         ) from error
 
 
-def _mirrored(num_replicas: int | None) -> tf.distribute.MirroredStrategy:
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        chosen = gpus[: num_replicas or len(gpus)]
-        return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(len(chosen))])
-    count = num_replicas or 2
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    if len(tf.config.get_logical_device_configuration(cpu) or [cpu]) != count:
-        try:
-            tf.config.set_logical_device_configuration(
-                cpu, [tf.config.LogicalDeviceConfiguration()] * count
-            )
-        except RuntimeError as error:
-            raise InputError(
-                f"TensorFlow runs already and cannot make {count} replicas of this CPU; make the "
-                "Distribution before anything is computed"
-            ) from error
-    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
-
-
-def _place_in_cluster(num_replicas: int | None) -> tuple[int, int]:
-    """The number of this worker, and how many there are, by `TF_CONFIG`."""
-    if num_replicas is not None:
-        raise InputError(
-            "--replicas came with the strategy multi-worker, expected it with mirrored: TF_CONFIG "
-            "lists the workers; leave it out"
-        )
-    task = {"type": "worker", "index": 0}
-    example = json.dumps({"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": task})
-    text = os.environ.get("TF_CONFIG", "")
-    try:
-        found = json.loads(text)
-        workers = found["cluster"]["worker"]
-        task = found["task"]
-        index = int(task["index"])
-        if task["type"] != "worker" or set(found["cluster"]) != {"worker"}:
-            raise ValueError("expected workers only; worker 0 is the chief")
-        if not 0 <= index < len(workers):
-            raise ValueError(f"index {index} of {len(workers)} workers")
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"TF_CONFIG is {text or 'not set'!r} ({type(error).__name__}: {error}), expected one "
-            f"such as {example}; set it on every worker, each with its own index"
-        ) from error
-    return index, len(workers)
-
-
 def _number(digest: str) -> int:
     """The first 60 bits of a hexadecimal hash."""
     return int(digest[:15], 16)
-
-
-def _fold_replica_into_dropout(network: keras.Model) -> None:
-    """Lets the dropout layers of each replica draw masks of their own."""
-    for layer in network._flatten_layers():
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            generator.next = _folded(generator.next)
-
-
-def _folded(draw: Callable) -> Callable:
-    def next_seed(ordered: bool = True) -> tf.Tensor:
-        seed = draw(ordered)
-        context = tf.distribute.get_replica_context()
-        if context is None:
-            return seed
-        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
-        return seed + tf.stack([replica * 1_000_003, tf.zeros_like(replica)])
-
-    return next_seed

@@ -6,6 +6,9 @@ its losses and gradients those of the global batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
 from tsad_keras.training.optimizers import FusedAdamW
@@ -62,3 +65,23 @@ class AveragedAdamW(FusedAdamW):
 
     def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple]) -> list[tuple]:
         return grads_and_vars  # they have been reduced before they were clipped
+
+
+def fold_replica_into_dropout(network: keras.Model) -> None:
+    """Lets the dropout layers of each replica draw masks of their own."""
+    for layer in network._flatten_layers():
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.next = _folded(generator.next)
+
+
+def _folded(draw: Callable) -> Callable:
+    def next_seed(ordered: bool = True) -> tf.Tensor:
+        seed = draw(ordered)
+        context = tf.distribute.get_replica_context()
+        if context is None:
+            return seed
+        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
+        return seed + tf.stack([replica * 1_000_003, tf.zeros_like(replica)])
+
+    return next_seed
