@@ -15,8 +15,8 @@ from tsad_keras.config import Config
 from tsad_keras.detector import fitting
 from tsad_keras.detector.networks import (
     Networks,
+    WindowOutputs,
     build_networks,
-    compile_window_outputs,
 )
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
@@ -187,11 +187,11 @@ class ContrastiveGANDetector(SeriesScorer):
         self.networks_ = networks
         self.memory_ = memory
         # Traced on first use, so the second one costs nothing where nobody asks for components.
-        self._window_components = compile_window_outputs(self.config, networks, memory, True)
+        self._window_components = WindowOutputs(self.config, networks, memory, True)
         self._window_outputs = (
             self._window_components
             if self.config.has_realism
-            else compile_window_outputs(self.config, networks, memory, False)
+            else WindowOutputs(self.config, networks, memory, False)
         )
 
     def _calibrate(self, scaled_train: list[np.ndarray]) -> None:
@@ -243,6 +243,9 @@ class ContrastiveGANDetector(SeriesScorer):
 
     def window_outputs(self, windows: np.ndarray) -> np.ndarray:
         return self._window_outputs(windows)
+
+    def last_outputs(self, windows: np.ndarray) -> np.ndarray:
+        return self._window_outputs.last(windows)
 
     def components(self, X: Series) -> dict[str, np.ndarray]:
         """What the score is made of, before calibration, combination and smoothing.

@@ -95,7 +95,7 @@ def train_networks(
     }
     joined = np.concatenate(train)
     trainer = Trainer(
-        _make_step(config, networks)
+        make_step(config, networks)
         if distribution is None
         else _make_distributed_step(config, networks, distribution),
         epochs=config.epochs,
@@ -199,10 +199,10 @@ def _make_distributed_step(
     config: Config, networks: Networks, distribution: Distribution
 ) -> DistributedStep:
     with distribution.strategy.scope():
-        return DistributedStep(_make_step(config, networks, AveragedAdamW), distribution)
+        return DistributedStep(make_step(config, networks, AveragedAdamW), distribution)
 
 
-def _make_step(
+def make_step(
     config: Config, networks: Networks, optimizer: type[FusedAdamW] = FusedAdamW
 ) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]

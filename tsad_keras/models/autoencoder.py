@@ -9,6 +9,7 @@ from tsad_keras.models.layers import (
     LayerNormalization,
     PatchEmbedding,
     PositionalEncoding,
+    TokenDense,
     TransformerEncoderBlock,
 )
 from tsad_keras.models.operations import gelu
@@ -74,7 +75,7 @@ def build_autoencoder(
         tokens = layers.Reshape((num_patches, hidden_dim), name="decoded_tokens")(unfolded)
 
     # --- decoder ---
-    patches = layers.Dense(patch_size * num_features, name="decoder")(tokens)
+    patches = TokenDense(patch_size * num_features, name="decoder")(tokens)
     reconstruction = layers.Reshape((window_size, num_features), name="reconstruction")(patches)
 
     # --- model ---

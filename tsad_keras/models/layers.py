@@ -13,6 +13,26 @@ from tsad_keras.models.operations import gelu, layer_norm
 
 
 @keras.saving.register_keras_serializable(package="tsad_keras")
+class TokenDense(layers.Dense):
+    """Keras' dense layer for tokens, as one product of matrices.
+
+    Keras multiplies three axes at once, and TensorFlow then adds the bias in a pass of its own.
+
+    Call arguments:
+        tokens: `(batch_size, num_patches, width)`.
+
+    Returns:
+        `(batch_size, num_patches, units)`.
+    """
+
+    def call(self, tokens):
+        num_patches, width = tokens.shape[1:]
+        result = tf.linalg.matmul(tf.reshape(tokens, (-1, width)), self.kernel)
+        result = self.activation(tf.nn.bias_add(result, self.bias))
+        return tf.reshape(result, (-1, num_patches, self.units))
+
+
+@keras.saving.register_keras_serializable(package="tsad_keras")
 class PatchEmbedding(layers.Layer):
     """Joins neighbouring time steps into tokens and projects each to `hidden_dim`.
 
@@ -44,7 +64,7 @@ class PatchEmbedding(layers.Layer):
             )
         self.num_patches = window_size // self.patch_size
         self.patch_width = self.patch_size * num_features
-        self.projection = layers.Dense(self.hidden_dim, dtype=self.dtype_policy, name="projection")
+        self.projection = TokenDense(self.hidden_dim, dtype=self.dtype_policy, name="projection")
         self.projection.build((None, self.num_patches, self.patch_width))
 
     def call(self, windows):
@@ -208,11 +228,11 @@ class TransformerEncoderBlock(layers.Layer):
         self.attention.build(input_shape)
         self.feedforward_norm = LayerNormalization(name="feedforward_norm", **options)
         self.feedforward_norm.build(input_shape)
-        self.feedforward_intermediate = layers.Dense(
+        self.feedforward_intermediate = TokenDense(
             self.intermediate_dim, activation=gelu, name="feedforward_intermediate", **options
         )
         self.feedforward_intermediate.build(input_shape)
-        self.feedforward_output = layers.Dense(hidden_dim, name="feedforward_output", **options)
+        self.feedforward_output = TokenDense(hidden_dim, name="feedforward_output", **options)
         self.feedforward_output.build((*input_shape[:-1], self.intermediate_dim))
         self.dropout_layer = layers.Dropout(self.dropout, name="dropout", **options)
 
