@@ -20,7 +20,7 @@ EXIT_INTERRUPTED = 130
 
 _AFTER_INTERRUPT = {
     "train": "the same command goes on from the last checkpoint, if there is one",
-    "score": "nothing was written of what was not finished; run it again",
+    "score": "nothing was written but files that are complete; run it again",
     "explain": "run it again",
     "evaluate": "nothing was written; run it again",
     "report": "nothing was written; run it again",

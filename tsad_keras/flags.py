@@ -20,21 +20,48 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
     parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    parser.add_argument(
+        "--strategy",
+        choices=("single", "mirrored", "multi-worker"),
+        default="single",
+        help="mirrored: replicas in this process; multi-worker: see TF_CONFIG (%(default)s)",
+    )
+    parser.add_argument(
+        "--replicas", type=positive, metavar="N", help="of mirrored (default: all GPUs, or 2)"
+    )
     add_settings(parser)
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
-    add_source(parser, required=True, file_flag="--input", many=False)
+    add_model(parser)
+    add_source(
+        parser,
+        required=True,
+        file_flag="--input",
+        many=True,
+        text="CSV or Parquet file; with --engine several, or patterns such as 'folder/*.parquet'",
+    )
     parser.add_argument(
         "--output",
         required=True,
-        help="CSV file for time, anomaly_score, is_anomaly; with --entities a folder of such",
+        help="CSV file for time, anomaly_score, is_anomaly; with --entities or --engine a folder "
+        "of such files",
     )
     add_max_gap(parser)
     add_causal(parser)
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
+    )
+    parser.add_argument(
+        "--engine", choices=("dask",), help="score many files on many cores or machines"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="with --engine: tcp://HOST:PORT, or local: start workers here (the default)",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="with local: processes (default: one a core)"
     )
 
 
@@ -173,9 +200,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model-dir", help="folder of a trained model")
-    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    add_model(parser)
     parser.add_argument("--entity", help="which one, with a --model-dir of several")
     parser.add_argument(
         "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
@@ -228,6 +253,13 @@ def add_max_gap(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """A model to score with: trained, or exported."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model-dir", help="folder of a trained model")
+    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+
+
 def add_source(
     parser: argparse.ArgumentParser,
     *,
@@ -235,11 +267,12 @@ def add_source(
     file_flag: str,
     many: bool,
     entities: bool = True,
+    text: str | None = None,
 ) -> None:
     """Data from a file of the user's, or from a dataset by name."""
     group = parser.add_mutually_exclusive_group(required=required)
     nargs = {"nargs": "+"} if many else {}
-    text = "CSV or Parquet file" + (", several = several series" if many else "")
+    text = text or "CSV or Parquet file" + (", several = several series" if many else "")
     group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
     group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
     which = parser.add_mutually_exclusive_group()

@@ -13,10 +13,10 @@ from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.reports import report
 from tsad_keras.commands.scorings import score
 from tsad_keras.commands.servers import serve
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.commands.streams import stream
 from tsad_keras.commands.trainings import train
 from tsad_keras.files import write_json
+from tsad_keras.starting import quiet_start
 
 __all__ = [
     "benchmark",

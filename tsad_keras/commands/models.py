@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsad_keras.commands import sources
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
 from tsad_keras.files import folder_name
 from tsad_keras.fleet.table import FILE_NAME as FLEET_FILE
 from tsad_keras.persistence import FILE_NAME, read_rate
+from tsad_keras.starting import quiet_start
 
 if TYPE_CHECKING:
     from tsad_keras.detector import ContrastiveGANDetector
+    from tsad_keras.inference.scores import SeriesScorer
 
 
 def model_folder(model_dir: str, entity: str | None) -> Path:
@@ -75,15 +76,37 @@ def load_model(
     return detector
 
 
+def open_model(arguments: argparse.Namespace) -> SeriesScorer:
+    """The detector of `--model-dir` and `--entity`, or the export of `--export-dir`."""
+    if not arguments.export_dir:
+        return load_model(arguments.model_dir, arguments.entity)
+    if arguments.entity:
+        raise InputError(
+            f"--entity {arguments.entity} came with --export-dir: an export is of one entity; "
+            "leave it out"
+        )
+    from tsad_keras.inference.exported import load_export  # needs no Keras
+
+    return load_export(arguments.export_dir)
+
+
 def model_and_source(
     arguments: argparse.Namespace,
-) -> tuple[ContrastiveGANDetector, Any, dict[str, Any] | None]:
-    """The detector of `--model-dir` and what it shall score.
+) -> tuple[SeriesScorer, Any, dict[str, Any] | None]:
+    """The detector of `--model-dir`, or the export of `--export-dir`, and what it shall score.
 
     Returns:
         The detector; the dataset of `--dataset`, or None for `--input`; the rate of the rows that
-        the model was trained on, as `sources.score_tables` takes it.
+        the model was trained on, as `sources.score_tables` takes it (None: not known).
     """
+    if getattr(arguments, "export_dir", None):
+        sources.check_source(arguments, arguments.dataset, has_entities=True)
+        with quiet_start():
+            from tsad_keras.inference.exported import load_export
+
+        if not arguments.dataset:
+            return open_model(arguments), None, None
+        return load_export(arguments.export_dir), sources.load_named(arguments), None
     sources.check_source(arguments, arguments.dataset, has_entities=True)
     with quiet_start():
         from tsad_keras import detector  # noqa: F401 (its import is what takes time)

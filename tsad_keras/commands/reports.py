@@ -10,9 +10,9 @@ from pathlib import Path
 from tsad_keras.commands import sources
 from tsad_keras.commands.models import model_and_source
 from tsad_keras.commands.places import check_output
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
+from tsad_keras.starting import quiet_start
 
 
 def report(arguments: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
-from tsad_keras.training import Checkpoint, History, TrainingDivergedError
+from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 from tsad_keras.windows import window_starts
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class ContrastiveGANDetector(EntityScorer):
         checkpoint_path: str | os.PathLike[str] | None = None,
         history_path: str | os.PathLike[str] | None = None,
         tensorboard_dir: str | os.PathLike[str] | None = None,
+        distribution: Distribution | None = None,
     ) -> ContrastiveGANDetector:
         """Learns from normal history.
 
@@ -126,6 +128,8 @@ class ContrastiveGANDetector(EntityScorer):
                 settings goes on from there. It stays until `discard_checkpoint`.
             history_path: CSV file for the losses of each epoch.
             tensorboard_dir: Folder for TensorBoard logs.
+            distribution: Replicas to train on; all workers end with the same weights, and the files
+                above are written by the chief alone.
 
         Returns:
             self.
@@ -135,8 +139,11 @@ class ContrastiveGANDetector(EntityScorer):
                 or no feature that varies.
             TrainingDivergedError: If a loss is no longer finite. After a first good epoch the
                 detector is fitted all the same, with the weights of its best epoch.
+            WorkerLostError: If another worker of the distribution has gone.
         """
         config = self.config
+        if distribution is not None:
+            distribution.check_batch_size(config.batch_size)
         self.threshold_, self.entities_ = None, {}  # not fitted until all below has gone well
         series, names = as_series_list(as_items(X))
         names = names if feature_names is None else feature_names
@@ -145,13 +152,17 @@ class ContrastiveGANDetector(EntityScorer):
         parts = fitting.split_parts(config, series, self.feature_names_, entities)
         self._checkpoint = None
         if checkpoint_path is not None:
+            make = Checkpoint if distribution is None else distribution.checkpoint
             fingerprint = fitting.fingerprint(config, series, entities)
-            self._checkpoint = Checkpoint(checkpoint_path, fingerprint)
+            self._checkpoint = make(checkpoint_path, fingerprint)
         self._set_networks(build_networks(config, len(self.feature_names_)), None)
-        history = History(history_path, tensorboard_dir)
-        diverged = None
+        writes = distribution is None or distribution.is_chief
+        history = History(history_path, tensorboard_dir) if writes else History()
+        train_networks, diverged = fitting.train_networks, None
+        if distribution is not None:
+            train_networks = functools.partial(fitting.train_replicas, distribution=distribution)
         try:
-            self.best_epoch_ = fitting.train_networks(
+            self.best_epoch_ = train_networks(
                 config,
                 self.networks_,
                 [values for part in parts for values in part.train],
