@@ -12,8 +12,8 @@ from tsad_keras.errors import InputError
 _SHOWN_FAILURES = 100  # lines on standard error; further ones are counted
 
 
-def check_no_engine(arguments: argparse.Namespace) -> None:
-    """Refuses what only an engine can do."""
+def single_input(arguments: argparse.Namespace) -> None:
+    """Makes `arguments.input` one file or None; refuses what only an engine can do."""
     if arguments.input and len(arguments.input) > 1:
         raise InputError(
             f"{len(arguments.input)} files came as --input, expected one without an engine; add "
@@ -22,6 +22,7 @@ def check_no_engine(arguments: argparse.Namespace) -> None:
     for flag in ("scheduler", "workers"):
         if getattr(arguments, flag):
             raise InputError(f"--{flag} came without an engine; add --engine dask or leave it out")
+    arguments.input = arguments.input[0] if arguments.input else None
 
 
 def score_fleet(arguments: argparse.Namespace) -> None:
@@ -34,7 +35,7 @@ def score_fleet(arguments: argparse.Namespace) -> None:
     exported = arguments.model_dir is None
     model = locate_model(arguments.export_dir or arguments.model_dir, exported=exported)
     output = Path(arguments.output)
-    names = ("causal", "chunk_size", "time_column", "label_column", "max_gap")
+    names = ("causal", "max_gap", "chunk_size", "time_column", "label_column", "resample")
     settings = {name: getattr(arguments, name) for name in names}
     settings["columns"] = None if arguments.columns is None else tuple(arguments.columns)
     tasks = plan_tasks(arguments.input, output, model, **settings)
@@ -63,15 +64,11 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--dataset {arguments.dataset} came with --engine, expected files; name them with "
             "--input"
         )
-    if arguments.entity:
-        raise InputError("--entity came with --engine, expected one model; leave it out")
-    if arguments.resample:
-        raise InputError(
-            f"--resample {arguments.resample} came with --engine, expected files on their grid; "
-            "score them one by one without --engine"
-        )
-    if arguments.entities:
-        raise InputError("--entities came with --engine, expected files; leave it out")
+    for flag in ("entity", "entities"):
+        if getattr(arguments, flag):
+            raise InputError(
+                f"--{flag} came with --engine, whose inputs are files; leave one of them out"
+            )
     if arguments.workers and arguments.scheduler not in (None, "local"):
         raise InputError(
             f"--workers {arguments.workers} came with a scheduler that has workers of its own; "

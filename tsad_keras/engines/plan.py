@@ -28,7 +28,7 @@ def plan_tasks(
             the output folder is no input.
         output_folder: Where outputs go.
         model: The model.
-        **settings: `causal, chunk_size, max_gap` and the columns' names of `ScoreTask`.
+        **settings: `causal, chunk_size, time_column, label_column` of `ScoreTask`.
 
     Raises:
         InputError: If a pattern matches nothing, or two inputs would have the same output.

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from tsad_keras.datasets.gaps import gap_starts
+from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
 from tsad_keras.datasets.table_cells import show_time
 from tsad_keras.datasets.tables import Table, iterate_table
 from tsad_keras.errors import InputError
@@ -27,9 +28,9 @@ def score_file(
     output: str | os.PathLike[str],
     *,
     causal: bool = False,
-    chunk_size: int = 10_000,
     max_gap: float | None = None,
-    **columns: Any,
+    rate: dict[str, Any] | None = None,
+    **options: Any,
 ) -> tuple[int, int]:
     """Scores a CSV or Parquet file of any length into a CSV file, which appears when it is whole.
 
@@ -38,9 +39,9 @@ def score_file(
         source: The file to read.
         output: The file to write.
         causal: Whether to judge each row by what came before it only.
-        chunk_size: Rows read at a time.
-        max_gap: Seconds (or units of numeric times) between rows that begin a new series.
-        **columns: `time_column`, `label_column` and `columns` as `read_table` takes them.
+        max_gap: As for `write_scores`.
+        rate: The model's, see `at_rate`.
+        **options: `resample` for `at_rate`; all others are for `iterate_table`.
 
     Returns:
         Number of rows and of alarms.
@@ -48,22 +49,50 @@ def score_file(
     Raises:
         InputError: If the file is at fault or the output cannot be written.
     """
-    tables = iterate_table(
-        source, chunk_size=chunk_size, feature_names=scorer.feature_names_, **columns
-    )
+    wanted = options.pop("resample", None)
+    options = {"chunk_size": 10_000, **options}
+    tables = iterate_table(source, feature_names=scorer.feature_names_, **options)
+    tables = at_rate(tables, wanted, rate, str(source))
     return write_scores(scorer, tables, output, causal=causal, max_gap=max_gap)
 
 
+def at_rate(
+    tables: Iterable[Table], wanted: str | None, rate: dict[str, Any] | None, source: str
+) -> Iterable[Table]:
+    """The chunks of a file on the grid that was asked for, if they are of the model's rate.
+
+    Args:
+        tables: Chunks in time order.
+        wanted: What `--resample` says.
+        rate: The model's, as `read_rate` gives it.
+        source: Name of the file, for messages.
+    """
+    interval = parse_interval(wanted)
+    if wanted == AS_THEY_ARE:
+        return tables
+    if interval is not None:
+        tables = resample(tables, interval, source)
+    return check_rate(tables, rate, source)
+
+
 def write_scores(
-    scorer: SeriesScorer,
+    model: SeriesScorer,
     tables: Iterable[Table],
     output: str | os.PathLike[str],
     *,
     causal: bool = False,
     max_gap: float | None = None,
 ) -> tuple[int, int]:
-    """Scores one series that comes in tables; the rest is as for `score_file`."""
-    threshold = scorer.alarm_threshold(causal)
+    """Writes the scores of the chunks of one file; returns the numbers of rows and of alarms.
+
+    Args:
+        model: What scores.
+        tables: Chunks in time order.
+        output: The file; it appears whole or not at all.
+        causal: Whether to judge each row by what came before it only.
+        max_gap: Seconds (or units of numeric times) between rows that begin a new series.
+    """
+    threshold = model.alarm_threshold(causal)
     num_rows = num_alarms = 0
     with atomic_write(Path(output)) as file:
         file.write(HEADER)
@@ -73,14 +102,14 @@ def write_scores(
             values = _noted(group, times)
             # Without --max-gap a file shorter than a window is a mistake, and the model says so.
             if max_gap is not None and not causal:
-                values, skipped = _filled_up(values, scorer.config.window_size)
+                values, skipped = _filled_up(values, model.config.window_size)
             else:
                 skipped = 0
-            for contributions in scorer.iterate_explained(values, causal=causal):
+            for contributions in model.iterate_explained(values, causal=causal):
                 scores = contributions.sum(axis=1)[skipped:]
                 skipped = max(0, skipped - len(contributions))
                 alarms = scores >= threshold
-                _write_scores(file, _take(times, len(scores)), scores, alarms)
+                _write_rows(file, _take(times, len(scores)), scores, alarms)
                 num_rows += len(scores)
                 num_alarms += int(alarms.sum())
     return num_rows, num_alarms
@@ -148,7 +177,7 @@ def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
+def _write_rows(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows(
         (show_time(time), f"{value:.9g}", int(alarm))
