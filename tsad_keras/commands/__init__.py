@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
-from tsad_keras.commands.distributing import make_distribution, training_place
 from tsad_keras.commands.exports import export, verify_export
-from tsad_keras.commands.fleets import check_no_engine, score_fleet
 from tsad_keras.commands.places import check_folder, check_output
+from tsad_keras.commands.reports import report
+from tsad_keras.commands.scorings import score
 from tsad_keras.commands.servers import serve
 from tsad_keras.commands.streams import stream
-from tsad_keras.errors import InputError
-from tsad_keras.files import is_stream, write_json
+from tsad_keras.commands.trainings import train
+from tsad_keras.files import write_json
 from tsad_keras.starting import quiet_start
 
 __all__ = [
@@ -24,6 +22,7 @@ __all__ = [
     "download",
     "evaluate",
     "export",
+    "report",
     "reproduce",
     "score",
     "serve",
@@ -31,73 +30,6 @@ __all__ = [
     "train",
     "verify_export",
 ]
-
-
-def train(arguments: argparse.Namespace) -> None:
-    """Trains on files or on a dataset's training part and saves the model."""
-    config = sources.read_config(arguments)
-    folder = Path(arguments.model_dir)
-    check_folder(folder)
-    if arguments.tensorboard_dir:
-        check_folder(Path(arguments.tensorboard_dir))
-    series, feature_names = sources.training_series(arguments)
-    with quiet_start():
-        from tsad_keras.detector import ContrastiveGANDetector
-        from tsad_keras.training import TrainingDivergedError
-
-    distribution = make_distribution(arguments)
-    detector = ContrastiveGANDetector.from_config(config)
-    with training_place(folder, distribution) as writes:
-        try:
-            detector.fit(
-                series,
-                feature_names=feature_names,
-                verbose=not arguments.quiet,
-                checkpoint_path=folder / "checkpoint.npz",
-                history_path=folder / "history.csv",
-                tensorboard_dir=arguments.tensorboard_dir,
-                distribution=distribution,
-            )
-        except TrainingDivergedError as error:
-            if not error.best_epoch:
-                raise InputError(f"{error}; no model was saved") from error
-            if writes:
-                detector.save(folder)
-            raise InputError(f"{error}; the model with those weights is in {folder}") from error
-        if writes:
-            detector.save(folder)
-            detector.discard_checkpoint()
-    if distribution is not None:
-        print(f"weights: {detector.weights_sha256_}")  # to be the same on every worker
-    print(
-        f"trained on {len(series)} series with {sum(map(len, series))} rows and "
-        f"{len(feature_names)} features; best epoch {detector.best_epoch_} of "
-        f"{len(detector.history_)}; threshold {detector.threshold_:.6g} for an expected "
-        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}"
-        + (f"\nmodel: {folder}" if writes else "")
-    )
-
-
-def score(arguments: argparse.Namespace) -> None:
-    """Scores a file or a dataset's test part in chunks; or many files with an engine."""
-    if arguments.engine:
-        score_fleet(arguments)
-        return
-    check_no_engine(arguments)
-    output = Path(arguments.output)
-    check_output(output, arguments.input or [])
-    if is_stream(output):  # it may be standard output: nothing but scores may go there
-        logging.getLogger("tsad_keras").setLevel(logging.WARNING)
-    with quiet_start():
-        scorer = sources.load_scorer(arguments)
-    from tsad_keras.inference.score_files import write_scores
-
-    tables = sources.tables_to_score(arguments, scorer.feature_names_)
-    num_rows, num_alarms = write_scores(scorer, tables, output, causal=arguments.causal)
-    print(
-        f"{num_rows} time steps, {num_alarms} alarms ({num_alarms / num_rows:.2%}): {output}",
-        file=sys.stderr if is_stream(output) else sys.stdout,
-    )
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -121,21 +53,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
 def reproduce(arguments: argparse.Namespace) -> None:
     """Trains, scores, evaluates against baselines and reports."""
     config = sources.read_config(arguments)
+    sources.refuse_entity_scaling("reproduce", config.entity_scaling)
     name = arguments.name
     folder = Path(arguments.output or f"runs/{name}")
     dataset = sources.own_files(arguments)
     sources.check_source(arguments, None if dataset is not None else name)
-    entities = sources.chosen_entities(arguments) if dataset is None else None
+    entities = sources.chosen_entities(name, arguments) if dataset is None else None
     check_folder(folder)
     with quiet_start():
         from tsad_keras import benchmark as benchmarks
-        from tsad_keras import report
+        from tsad_keras.report import print_table
 
     common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
     if dataset is not None:
         result = benchmarks.reproduce_entity(dataset, config, folder, **common)
     else:
-        options = sources.column_options(arguments) if name == "own" else {}
+        options = sources.reader_options(arguments, name)
         result = benchmarks.reproduce(
             name,
             entities,
@@ -145,7 +78,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
             data_options=options,
             **common,
         )
-    report.print_table(result)
+    print_table(result)
 
 
 def download(arguments: argparse.Namespace) -> None:

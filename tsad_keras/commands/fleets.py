@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tsad_keras.commands.places import claimed_folder
 from tsad_keras.errors import InputError
@@ -12,8 +13,8 @@ from tsad_keras.errors import InputError
 _SHOWN_FAILURES = 100  # lines on standard error; further ones are counted
 
 
-def check_no_engine(arguments: argparse.Namespace) -> None:
-    """Refuses what only an engine can do."""
+def single_input(arguments: argparse.Namespace) -> None:
+    """Makes `arguments.input` one file or None; refuses what only an engine can do."""
     if arguments.input and len(arguments.input) > 1:
         raise InputError(
             f"{len(arguments.input)} files came as --input, expected one without an engine; add "
@@ -22,6 +23,19 @@ def check_no_engine(arguments: argparse.Namespace) -> None:
     for flag in ("scheduler", "workers"):
         if getattr(arguments, flag):
             raise InputError(f"--{flag} came without an engine; add --engine dask or leave it out")
+    arguments.input = arguments.input[0] if arguments.input else None
+
+
+def load_single(arguments: argparse.Namespace) -> Any:
+    """The model of `--export-dir`."""
+    from tsad_keras.inference.exported import load_export
+
+    if arguments.entity and not arguments.dataset:
+        raise InputError(
+            f"--entity {arguments.entity} came with --export-dir: an export is of one entity; "
+            "leave it out"
+        )
+    return load_export(arguments.export_dir)
 
 
 def score_fleet(arguments: argparse.Namespace) -> None:
@@ -34,8 +48,9 @@ def score_fleet(arguments: argparse.Namespace) -> None:
     exported = arguments.model_dir is None
     model = locate_model(arguments.export_dir or arguments.model_dir, exported=exported)
     output = Path(arguments.output)
-    names = ("causal", "chunk_size", "time_column", "label_column")
+    names = ("causal", "max_gap", "chunk_size", "time_column", "label_column", "resample")
     settings = {name: getattr(arguments, name) for name in names}
+    settings["columns"] = None if arguments.columns is None else tuple(arguments.columns)
     tasks = plan_tasks(arguments.input, output, model, **settings)
     with claimed_folder(output, work="scoring", flag="--output"):
         tidy(tasks)
@@ -62,8 +77,11 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--dataset {arguments.dataset} came with --engine, expected files; name them with "
             "--input"
         )
-    if arguments.entity:
-        raise InputError("--entity came with --input, expected it with --dataset; leave it out")
+    for flag in ("entity", "entities"):
+        if getattr(arguments, flag):
+            raise InputError(
+                f"--{flag} came with --engine, whose inputs are files; leave one of them out"
+            )
     if arguments.workers and arguments.scheduler not in (None, "local"):
         raise InputError(
             f"--workers {arguments.workers} came with a scheduler that has workers of its own; "

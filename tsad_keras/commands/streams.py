@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from tsad_keras.commands.places import check_output
-from tsad_keras.commands.sources import load_scorer
 from tsad_keras.errors import InputError
 from tsad_keras.starting import quiet_start
 
@@ -55,7 +54,19 @@ def stream(arguments: argparse.Namespace) -> None:
 def _make_stream(arguments: argparse.Namespace) -> Any:
     from tsad_keras.streaming import StreamingDetector
 
-    source = load_scorer(arguments)
+    if arguments.model_dir:
+        from tsad_keras.commands.models import load_model
+
+        source = load_model(arguments.model_dir, arguments.entity)
+    elif arguments.entity:
+        raise InputError(
+            f"--entity {arguments.entity} came with --export-dir: an export is of one entity; "
+            "leave it out"
+        )
+    else:  # needs no Keras
+        from tsad_keras.inference.exported import load_export
+
+        source = load_export(arguments.export_dir)
     settings = {
         "causal": not arguments.delayed,
         "max_gap": arguments.max_gap,

@@ -15,8 +15,10 @@ from typing import Any
 from tsad_keras.errors import InputError
 from tsad_keras.files import write_json
 from tsad_keras.inference.export_folders import find_version
+from tsad_keras.persistence import read_rate
 
 MANIFEST_VERSION = 1
+_READING = ("time_column", "label_column", "columns", "resample")
 _lock = threading.Lock()
 
 
@@ -48,6 +50,9 @@ class ScoreTask:
         chunk_size: Rows read at a time; does not change scores.
         time_column: Name of the time column; None finds it.
         label_column: Likewise.
+        columns: Names of the columns to read; None takes all.
+        max_gap: Seconds (or units of numeric times) between rows that begin a new series.
+        resample: What `--resample` says.
     """
 
     source: str
@@ -58,6 +63,9 @@ class ScoreTask:
     chunk_size: int = 10_000
     time_column: str | None = None
     label_column: str | None = None
+    columns: tuple[str, ...] | None = None
+    max_gap: float | None = None
+    resample: str | None = None
 
 
 def run_task(task: ScoreTask) -> dict[str, Any]:
@@ -171,8 +179,9 @@ def _score(task: ScoreTask) -> tuple[int, int]:
         task.output,
         causal=task.causal,
         chunk_size=task.chunk_size,
-        time_column=task.time_column,
-        label_column=task.label_column,
+        max_gap=task.max_gap,
+        rate=None if task.model.exported else read_rate(Path(task.model.folder)),
+        **{name: getattr(task, name) for name in _READING},
     )
 
 
@@ -184,9 +193,13 @@ def _made_of(task: ScoreTask) -> dict[str, Any]:
         "input": _facts(task.source),
         "model_sha256": task.model.sha256,
         "causal": task.causal,
-        "time_column": task.time_column,
-        "label_column": task.label_column,
+        "max_gap": task.max_gap,
+        "reading": {name: _as_json(getattr(task, name)) for name in _READING},
     }
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _facts(path: str) -> dict[str, int]:
