@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
+from tsad_keras.commands.explanations import explain
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.reports import report
@@ -21,6 +22,7 @@ __all__ = [
     "benchmark",
     "download",
     "evaluate",
+    "explain",
     "export",
     "report",
     "reproduce",

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 from tsad_keras.commands import sources
-from tsad_keras.commands.fleets import load_single, score_fleet, single_input
-from tsad_keras.commands.models import load_model, model_folder
+from tsad_keras.commands.fleets import score_fleet, single_input
+from tsad_keras.commands.models import load_model, model_and_source
 from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.errors import InputError
 from tsad_keras.files import is_stream
-from tsad_keras.persistence import read_rate
 from tsad_keras.starting import quiet_readers, quiet_start
 
 logger = logging.getLogger(__name__)
@@ -32,18 +31,9 @@ def score(arguments: argparse.Namespace) -> None:
     check_output(output, [arguments.input])
     if is_stream(output):  # it may be standard output: nothing but scores may go there
         logging.getLogger("tsad_keras").setLevel(logging.WARNING)
-    sources.check_source(arguments, arguments.dataset, has_entities=True)
-    with quiet_start():
-        from tsad_keras import detector  # noqa: F401 (its import is what takes time)
+    model, dataset, rate = model_and_source(arguments)
     from tsad_keras.inference.score_files import write_scores
 
-    dataset = sources.load_named(arguments) if arguments.dataset else None
-    entity = arguments.entity if dataset is None else dataset.entity
-    if arguments.export_dir:
-        model, rate = load_single(arguments), None
-    else:
-        model = load_model(arguments.model_dir, entity, of_dataset=dataset is not None)
-        rate = read_rate(model_folder(arguments.model_dir, entity))
     tables = sources.score_tables(arguments, dataset, model.feature_names_, rate)
     num_rows, num_alarms = write_scores(
         model, tables, output, causal=arguments.causal, max_gap=arguments.max_gap

@@ -162,12 +162,16 @@ class SeriesScorer(abc.ABC):
         Returns:
             Starts and scores, `(num_windows,)` each. Alarm: score >= `window_threshold_`.
         """
+        prepared = self.prepare_series(X)
+        starts = window_starts(len(prepared), self.config.window_size, stride or self.config.stride)
+        return starts, self._score_starts(prepared, starts)
+
+    def prepare_series(self, X: Series) -> np.ndarray:
+        """Checks one series, at least a window long, and returns its prepared rows."""
         series = self._check(X)
         if len(series) > 1:
             raise InputError(f"{len(series)} series came, expected one series; call once for each")
-        values = series[0]
-        starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
-        return starts, self._score_starts(self.prepare_rows(values), starts)
+        return self.prepare_rows(series[0])
 
     # --- parts that streams are made of ----------------------------------------------------------
 
