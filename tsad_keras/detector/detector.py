@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
@@ -19,6 +20,7 @@ from tsad_keras.detector.networks import (
 )
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
+from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer
 from tsad_keras.models.memory import PatternMemory, build_memory
@@ -101,8 +103,9 @@ class ContrastiveGANDetector(SeriesScorer):
         gives the threshold.
 
         Args:
-            X: `(num_timesteps, num_features)` array or DataFrame, or a list of such: one model for
-                several series with the same features. NaN are allowed.
+            X: `(num_timesteps, num_features)` array or DataFrame (a pandas Series is one feature),
+                or a list of such: one model for several series with the same features. NaN are
+                allowed.
             feature_names: Names of the columns; default those of the DataFrame.
             verbose: Whether to draw a progress bar.
             checkpoint_path: File for the state of the training; a call with the same data and
@@ -233,7 +236,7 @@ class ContrastiveGANDetector(SeriesScorer):
     def window_outputs(self, windows: np.ndarray) -> np.ndarray:
         return self._window_outputs(windows)
 
-    def components(self, X: Series) -> dict[str, np.ndarray]:
+    def components(self, X: Series) -> dict[str, np.ndarray] | pd.DataFrame:
         """What the score is made of, before calibration, combination and smoothing.
 
         Args:
@@ -243,7 +246,8 @@ class ContrastiveGANDetector(SeriesScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
             score also `smoothed_error` (num_timesteps,), and with a memory `pattern_error` and
-            `level_error` (num_timesteps,), mean squared distances to it.
+            `level_error` (num_timesteps,), mean squared distances to it. For a DataFrame, one with
+            these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
@@ -253,10 +257,12 @@ class ContrastiveGANDetector(SeriesScorer):
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)
-        return {
+        parts = {
             **{name: view.mean(axis=1) for name, view in zip(names, errors, strict=True)},
             "realism": 1.0 - joined[:, -1],
         }
+        index = row_index(X)
+        return parts if index is None else pd.DataFrame(parts, index=index)
 
     def point_components(self, prepared: np.ndarray) -> np.ndarray:
         """The same of each feature: what `CombinedScore` and `FusedScore` take.
