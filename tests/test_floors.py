@@ -42,6 +42,7 @@ FLOORS = {
     "plots": 7,
     "reporting": 7,
     "export": 7,
+    "estimator": 7,
     "serving": 7,
     "cli": 8,
     "flags": 8,

@@ -15,7 +15,7 @@ Series = np.ndarray | pd.DataFrame | pd.Series | Sequence[np.ndarray | pd.DataFr
 
 
 def as_series_list(X: Series) -> tuple[list[np.ndarray], list[str] | None]:
-    """Arrays of all series and the column names, if DataFrames came; a pandas Series is one column."""
+    """Arrays of all series and the column names, if DataFrames (or pandas Series) came."""
     items = [as_frame(item) for item in (X if isinstance(X, (list, tuple)) else [X])]
     if not items:
         raise InputError("an empty list of series came, expected at least one series")
