@@ -46,6 +46,7 @@ FLOORS = {
     "serving": 7,
     "cli": 8,
     "flags": 8,
+    "guide": 8,
     "commands": 8,
     "__main__": 8,
 }

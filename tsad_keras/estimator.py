@@ -1,4 +1,4 @@
-"""The detector with scikit-learn's conventions: for `Pipeline`, `clone`, `GridSearchCV` and the rest.
+"""The detector with scikit-learn's conventions: for `Pipeline`, `clone`, searches and the rest.
 
 scikit-learn and this package (like PyOD) count in opposite directions. There, a higher
 `decision_function` is more *normal*, outliers are below 0, and `predict` gives -1 for them and +1

@@ -23,6 +23,7 @@ from tsad_keras.files import atomic_write, is_stream, write_json
 
 __all__ = [
     "benchmark",
+    "completion",
     "download",
     "evaluate",
     "export",
@@ -156,6 +157,13 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
+
+
+def completion(arguments: argparse.Namespace) -> None:
+    """Prints a shell's completion script."""
+    from tsad_keras.guide.completion import completion_script
+
+    print(completion_script(arguments.program, arguments.shell))
 
 
 def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
