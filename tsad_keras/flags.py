@@ -14,7 +14,7 @@ from tsad_keras.guide.notes import Note, setting_notes
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=True, file_flag="--train-file", many=True)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
-    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs, one a run")
     add_settings(parser)
 
 
