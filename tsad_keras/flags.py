@@ -34,6 +34,30 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    add_source(parser, required=True, file_flag="--input", many=False)
+    parser.add_argument("--output", required=True, help="folder for tables and figures")
+    parser.add_argument(
+        "--row", type=whole_number, metavar="N", help="row, from 0 (default: the highest score)"
+    )
+    for name in ("layer", "head"):
+        parser.add_argument(
+            f"--{name}",
+            type=whole_number,
+            metavar="N",
+            help=f"draw the attention of this {name}, from 0 (default: mean)",
+        )
+    parser.add_argument("--shap", action="store_true", help="also SHAP values of the top features")
+    parser.add_argument(
+        "--num-features", type=positive, default=5, metavar="N", help="for SHAP (%(default)s)"
+    )
+    parser.add_argument(
+        "--max-seconds", type=number, default=60.0, metavar="X", help="for SHAP (%(default)s)"
+    )
+    parser.set_defaults(chunk_size=10_000)
+
+
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
     add_source(parser, required=True, file_flag="--labels", many=False)

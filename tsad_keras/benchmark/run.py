@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tsad_keras.baselines import baselines_for
+from tsad_keras.benchmark.explained import explanation_facts
 from tsad_keras.benchmark.figures import draw_figures
 from tsad_keras.benchmark.methods import (
     ScoredDetector,
@@ -45,7 +46,7 @@ Summary = dict[str, Any]
 
 RESULTS = "results_summary.json"
 REPORT = "report.md"
-FORMAT = 2  # of results_summary.json; results of another one are computed again
+FORMAT = 3  # of results_summary.json; results of another one are computed again
 MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold must not fill the disk
 
 
@@ -150,6 +151,9 @@ def _summarise(
         },
         "statistics": {name: distributions(values, labels) for name, values in parts.items()},
         "features": feature_facts(dataset, scored.contributions, scored.predictions),
+        "explanations": explanation_facts(
+            dataset, detector, scored.contributions, methods[-1]["method"]
+        ),
         "drift": drift,
         "warnings": drift_warnings(drift, methods[-1]),
         "num_alarms": len(alarms),

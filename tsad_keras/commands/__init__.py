@@ -13,6 +13,7 @@ import numpy as np
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
+from tsad_keras.commands.explanations import explain
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output, claimed_folder
 from tsad_keras.commands.servers import serve
@@ -26,6 +27,7 @@ __all__ = [
     "completion",
     "download",
     "evaluate",
+    "explain",
     "export",
     "reproduce",
     "score",

@@ -18,11 +18,13 @@ from tsad_keras.detector.networks import (
     build_networks,
     compile_window_outputs,
 )
+from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer
+from tsad_keras.models.attention import attention_maps
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
@@ -283,6 +285,30 @@ class ContrastiveGANDetector(SeriesScorer):
             stride=self.config.score_stride,
             batch_size=self.config.score_batch_size,
         )
+
+    def attention(self, X: Series, start: int = 0) -> np.ndarray:
+        """Attention maps of one window: what the network's own softmax weights were.
+
+        Args:
+            X: One series, at least a window long. What comes before the window matters for missing
+                values only.
+            start: Row of the series with which the window begins, from 0.
+
+        Returns:
+            `(num_layers, num_heads, num_tokens, num_tokens)`; a token is `patch_size` time steps.
+            Entry i, j of a map says how much token i takes from token j; its rows sum to 1.
+
+        Raises:
+            InputError: If the window does not lie in the series, or `X` does not fit.
+        """
+        prepared, size = self.prepare_series(X), self.config.window_size
+        if not 0 <= start <= len(prepared) - size:
+            raise InputError(
+                f"start is {start}, expected 0 to {len(prepared) - size}, so that a window of "
+                f"{size} rows lies in the series"
+            )
+        maps = attention_maps(self.networks_.autoencoder, prepared[None, start : start + size])
+        return np.asarray(maps)[0]
 
     # --- persistence -----------------------------------------------------------------------------
 

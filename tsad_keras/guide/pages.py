@@ -90,6 +90,17 @@ with `best_`; point-adjusted ones are marked as inflated. Starts without TensorF
             "tsad-keras evaluate --scores scores.csv --dataset synthetic --output metrics.json",
         ),
     ),
+    "explain": Page(
+        """\
+Says why one row has its score (by default the row with the highest): what each feature adds, which
+time steps the network attends to and, with --shap, SHAP values. Writes a folder of tables and a
+figure.""",
+        (
+            "tsad-keras explain --model-dir saved_models/mine --input today.csv --output why",
+            "tsad-keras explain --model-dir saved_models/mine --input today.csv --row 120 --shap"
+            " --output why",
+        ),
+    ),
     "reproduce": Page(
         """\
 Trains, scores, evaluates against simple methods (a random score among them) and writes a report

@@ -172,16 +172,19 @@ class SeriesScorer(abc.ABC):
             `window_threshold_`. For a DataFrame the scores are a Series with the index of their
             windows' first rows.
         """
-        series = self._check(X)
-        if len(series) > 1:
-            raise InputError(f"{len(series)} series came, expected one series; call once for each")
-        values = series[0]
-        starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
-        scores = self._score_starts(self.prepare_rows(values), starts)
-        index = row_index(X)
+        prepared = self.prepare_series(X)
+        starts = window_starts(len(prepared), self.config.window_size, stride or self.config.stride)
+        scores, index = self._score_starts(prepared, starts), row_index(X)
         if index is None:
             return starts, scores
         return starts, pd.Series(scores, index=index[starts], name="anomaly_score")
+
+    def prepare_series(self, X: Series) -> np.ndarray:
+        """Checks one series, at least a window long, and returns its prepared rows."""
+        series = self._check(X)
+        if len(series) > 1:
+            raise InputError(f"{len(series)} series came, expected one series; call once for each")
+        return self.prepare_rows(series[0])
 
     # --- parts that streams are made of ----------------------------------------------------------
 
