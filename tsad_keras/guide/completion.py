@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 # The last part of a flag's name: what its value is.
 _FOLDERS = ("_dir",)
 _FILES = ("_file", "input", "labels", "scores", "config", "events", "state")
-_OUTPUT_FOLDERS = ("reproduce", "benchmark")  # whose --output is a folder
+_OUTPUT_FOLDERS = ("reproduce", "benchmark", "explain")  # whose --output is a folder
 _LOCAL = ("synthetic", "own")  # nothing to download
 
 
