@@ -136,3 +136,11 @@ def test_a_pandas_series_is_a_series_of_one_feature(tiny_config, make_series):
     assert detector.explain([column, column]).columns.tolist() == ["cpu"]
     with pytest.raises(InputError, match="columns are feature_0, expected those of training"):
         detector.decision_function(column.rename(None))
+
+
+def test_of_a_dict_the_index_tells_the_keys():
+    frames = {name: pd.DataFrame({"cpu": [1.0, 2.0]}, index=times(2)) for name in ("web-1", "db")}
+    index = row_index(frames)
+    assert index.names == ["entity", "time"]
+    assert index.get_level_values("entity").tolist() == ["web-1", "web-1", "db", "db"]
+    assert row_index({"web-1": frames["db"], "db": np.zeros((2, 1))}) is None

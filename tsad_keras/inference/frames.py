@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,20 @@ def row_index(X: Any) -> pd.Index | None:
 
     Returns:
         A DataFrame's or Series' own index, times and their zone included. For a list of such, an
-        index of two levels, `series` (the position in the list, from 0) and the own index. None if
-        an array is among what came.
+        index of two levels, `series` (the position in the list, from 0) and the own index; for a
+        dict, `entity` (its keys) and the own index. None if an array is among what came.
     """
     if _is_labelled(X):
         return X.index
-    if not isinstance(X, (list, tuple)) or not X or not all(_is_labelled(item) for item in X):
+    is_dict = isinstance(X, Mapping)
+    if not is_dict and not isinstance(X, (list, tuple)):
         return None
-    parts = [pd.DataFrame(index=item.index) for item in X]
-    return pd.concat(parts, keys=range(len(parts))).index.set_names("series", level=0)
+    items = list(X.values()) if is_dict else X
+    if not items or not all(_is_labelled(item) for item in items):
+        return None
+    parts = [pd.DataFrame(index=item.index) for item in items]
+    joined = pd.concat(parts, keys=list(X) if is_dict else range(len(parts)))
+    return joined.index.set_names("entity" if is_dict else "series", level=0)
 
 
 def like_rows(X: Any, values: np.ndarray, name: str) -> np.ndarray | pd.Series:
@@ -55,8 +60,9 @@ def like_table(X: Any, values: np.ndarray, columns: Sequence[Any]) -> np.ndarray
 
 
 def own_columns(X: Any, otherwise: Sequence[str]) -> Sequence[Any]:
-    """The column labels of a DataFrame, or of the first in a list; else the names given."""
-    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    """The column labels of a DataFrame, or of the first of several; else the names given."""
+    items = list(X.values()) if isinstance(X, Mapping) else X
+    first = items[0] if isinstance(items, (list, tuple)) and items else X
     return first.columns if isinstance(first, pd.DataFrame) else list(otherwise)
 
 
