@@ -21,9 +21,10 @@ EXIT_INTERRUPTED = 130
 
 _AFTER_INTERRUPT = {
     "train": "the same command goes on from the last checkpoint, if there is one",
-    "score": "nothing was written; run it again",
+    "score": "nothing was written of what was not finished; run it again",
     "explain": "run it again",
     "evaluate": "nothing was written; run it again",
+    "report": "nothing was written; run it again",
     "reproduce": "the same command goes on from the last checkpoint, if there is one",
     "benchmark": "the same command goes on with the runs that are missing",
     "export": "nothing was written; run it again",
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", "score a file of any length with a trained model", flags.add_score),
         ("explain", "say why a row is an alarm: features, attention, SHAP", flags.add_explain),
         ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),
+        ("report", "score a file and write one page to look at", flags.add_report),
         ("reproduce", "train, score, compare with baselines, report", flags.add_reproduce),
         ("benchmark", "compare methods on datasets, over seeds", flags.add_benchmark),
         (

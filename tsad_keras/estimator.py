@@ -25,8 +25,13 @@ from tsad_keras.persistence import FILE_NAME
 if TYPE_CHECKING:
     from tsad_keras.detector import ContrastiveGANDetector
 
+_SETTINGS = {  # one series has one entity
+    field.name: field.default
+    for field in dataclasses.fields(Config)
+    if field.name != "entity_scaling"
+}
 _DEFAULTS: dict[str, Any] = {
-    **{field.name: field.default for field in dataclasses.fields(Config)},
+    **_SETTINGS,
     "causal": False,
     "verbose": False,
 }
@@ -42,8 +47,8 @@ class AnomalyEstimator(OutlierMixin, BaseEstimator):
     Args:
         causal: Whether to judge each time step by what came before it only.
         verbose: Whether to draw a progress bar.
-        **settings: Every field of `Config`, by its name and with its default. They are checked by
-            `fit`, as scikit-learn wants it.
+        **settings: Every field of `Config` but `entity_scaling`, by its name and with its default.
+            They are checked by `fit`, as scikit-learn wants it.
 
     Attributes:
         detector_: The fitted `ContrastiveGANDetector`, with `save`, `history_` and the rest.
@@ -90,7 +95,8 @@ class AnomalyEstimator(OutlierMixin, BaseEstimator):
         Raises:
             InputError: If the preset is unknown.
         """
-        return cls(**{**Config.from_preset(preset).to_dict(), **settings})
+        values = Config.from_preset(preset).to_dict()
+        return cls(**{**{name: values[name] for name in _SETTINGS}, **settings})
 
     def fit(self, X: Any, y: Any = None) -> AnomalyEstimator:
         """Learns from normal history.
@@ -107,7 +113,7 @@ class AnomalyEstimator(OutlierMixin, BaseEstimator):
             InputError: If a setting is out of range or nothing can be learnt from the data.
             ValueError: If `X` is no such array.
         """
-        config = Config.from_dict({key: getattr(self, key) for key in Config().to_dict()})
+        config = Config.from_dict({name: getattr(self, name) for name in _SETTINGS})
         values = self._checked(X, 2 * config.window_size, reset=True)
         from tsad_keras.detector import ContrastiveGANDetector
 

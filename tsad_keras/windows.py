@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,9 +61,11 @@ def window_around(row: int, num_timesteps: int, window_size: int) -> int:
         >>> [window_around(row, 10, 4) for row in (0, 5, 9)]
         [0, 3, 6]
     """
-    if isinstance(row, bool) or not 0 <= row < num_timesteps:
+    is_whole = isinstance(row, numbers.Integral) and not isinstance(row, bool)
+    if not is_whole or not 0 <= row < num_timesteps:
         raise InputError(
-            f"row {row} came, expected 0 to {num_timesteps - 1}; rows are counted from 0"
+            f"row {row} came, expected 0 to {num_timesteps - 1}, a whole number; rows are counted "
+            "from 0"
         )
     return int(min(max(row - window_size // 2, 0), num_timesteps - window_size))
 

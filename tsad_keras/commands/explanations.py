@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.models import model_and_source
 from tsad_keras.commands.places import check_folder
-from tsad_keras.commands.starting import quiet_start
-from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
+from tsad_keras.windows import window_around
 
 _NUM_SHOWN = 5
 
@@ -22,21 +22,17 @@ def explain(arguments: argparse.Namespace) -> None:
     """Writes contributions, attention and, if asked for, SHAP values of one row to a folder."""
     folder = Path(arguments.output)
     check_folder(folder)
-    with quiet_start():
-        from tsad_keras.detector import load_detector
-        from tsad_keras.windows import window_around
-
-    detector = load_detector(arguments.model_dir)
-    times: list[np.ndarray] = []
-    pieces = sources.score_pieces(arguments, detector.feature_names_, times)
-    series = np.concatenate(list(pieces))
+    detector, dataset, rate = model_and_source(arguments)
+    tables = list(sources.score_tables(arguments, dataset, detector.feature_names_, rate))
+    series = np.concatenate([table.values for table in tables])
+    times = [table.timestamps for table in tables if table.timestamps is not None]
     contributions = detector.explain(series)
     scores = contributions.sum(axis=1)
     row = int(np.argmax(scores)) if arguments.row is None else arguments.row
     start = window_around(row, len(series), detector.config.window_size)
     facts = {
         "row": row,
-        "time": _time_text(np.concatenate(times), row),
+        "time": _time_text(np.concatenate(times) if times else np.arange(len(series)), row),
         "anomaly_score": float(scores[row]),
         "threshold": float(detector.threshold_),
         "is_anomaly": bool(scores[row] >= detector.threshold_),
@@ -142,8 +138,9 @@ def _tell(facts: dict[str, Any], table: list[dict[str, Any]], folder: Path) -> N
         f"{facts['threshold']:.4g}: {verdict}"
     )
     for row in table[:_NUM_SHOWN]:
+        value = "missing" if np.isnan(row["value"]) else f"{row['value']:.4g}"
         print(
-            f"  {row['feature']}: {row['share']:.0%} of the score; value {_cell(row['value'])[:10]}"
+            f"  {row['feature']}: {row['share']:.0%} of the score; value {value}"
             f", train mean {row['train_mean']:.4g} +- {row['train_std']:.4g}"
         )
     if "shap" in facts:
@@ -161,6 +158,4 @@ def _tell(facts: dict[str, Any], table: list[dict[str, Any]], folder: Path) -> N
 def _time_text(times: np.ndarray, row: int) -> str:
     from tsad_keras.datasets.table_cells import show_time
 
-    if not 0 <= row < len(times):
-        raise InputError(f"--row is {row}, expected 0 to {len(times) - 1}; rows count from 0")
     return str(show_time(times[row]))

@@ -57,6 +57,8 @@ its default in the preset contrastive-gan and the reason for it.""",
             "tsad-keras train --train-file normal.csv --model-dir saved_models/mine",
             "tsad-keras train --train-file a.csv b.csv --epochs 20 --model-dir saved_models/both",
             "tsad-keras train --dataset synthetic --preset hybrid --model-dir saved_models/hybrid",
+            "tsad-keras train --dataset own --data-dir my-folder --entities all --per-entity"
+            " --model-dir saved_models/fleet",
             "tsad-keras train --train-file normal.csv --model-dir m --tensorboard-dir runs/logs",
         ),
     ),
@@ -100,6 +102,12 @@ figure.""",
             "tsad-keras explain --model-dir saved_models/mine --input today.csv --row 120 --shap"
             " --output why",
         ),
+    ),
+    "report": Page(
+        """\
+Scores a file with a trained model and writes one HTML page: scores with zoom, alarms with their
+features and raw values, and, with labels, the true events and metrics. It needs no network.""",
+        ("tsad-keras report --model-dir saved_models/mine --input today.csv --output today.html",),
     ),
     "reproduce": Page(
         """\

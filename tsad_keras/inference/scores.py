@@ -89,6 +89,10 @@ class SeriesScorer(abc.ABC):
             or 1 - D of the window in one more column.
         """
 
+    def last_outputs(self, windows: np.ndarray) -> np.ndarray:
+        """The outputs of the windows' last time steps, `(batch_size, num_outputs)`."""
+        return self.window_outputs(windows)[:, -1]
+
     @property
     @abc.abstractmethod
     def weights_sha256_(self) -> str:
@@ -210,7 +214,7 @@ class SeriesScorer(abc.ABC):
             "batch_size": self.config.score_batch_size,
         }
         if causal:
-            return CausalPointScorer(self.window_outputs, **size)
+            return CausalPointScorer(self.last_outputs, **size)
         return PointScorer(
             self.window_outputs,
             stride=self.config.score_stride,

@@ -15,6 +15,8 @@ from tsad_keras.inference.scores import SeriesScorer
 from tsad_keras.windows import window_around
 
 MAX_FEATURES = 12  # of which all 2^n coalitions can be asked for in minutes
+_BATCH = 16  # windows between two looks at the clock
+_MARGIN = 0.7  # of the time that is left, by the rate so far
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ShapleyValues:
         values: `(num_chosen,)` in units of the score; they sum to `score - base_score`.
         score: The row's score with all features, as `shap_values` defines it.
         base_score: That without the chosen ones.
-        is_exact: Whether all coalitions were asked for, or only some permutations.
+        is_exact: Whether all coalitions were asked for, or only some.
         num_evaluations: Windows that were scored.
     """
 
@@ -59,13 +61,14 @@ def shap_values(
         X: One series, at least a window long.
         at: The row, from 0.
         features: Names, or how many of those with the largest contributions (`explain`); 1 to 12.
-        max_seconds: After so many seconds of scoring no new permutation is begun; the start of
-            `shap` does not count. All coalitions are asked for if that takes less.
+        max_seconds: For scoring windows; the import of `shap` does not count. All coalitions are
+            asked for if that takes less, else as many as the rate so far allows, but never fewer
+            than 4 for each feature.
         progress: Whether to draw a progress bar.
-        seed: Of the permutations.
+        seed: Of the coalitions that are drawn.
 
     Returns:
-        The values; exact, or means over as many permutations as there was time for, at least one.
+        The values; exact, or estimated from random coalitions. They sum up in both cases.
 
     Raises:
         InputError: If `shap` is not installed, or an argument does not fit the data.
@@ -101,6 +104,10 @@ def shap_values(
     )
 
 
+class _OutOfTimeError(Exception):
+    """No further window may be scored."""
+
+
 class _CoalitionScores:
     """Scores of the row with some of the chosen features taken away; each is computed once."""
 
@@ -110,21 +117,32 @@ class _CoalitionScores:
         self._detector, self._window, self._position = detector, window, position
         self.chosen, self._bar = chosen, bar
         self.known: dict[bytes, float] = {}
+        self.deadline: float | None = None
+        # A missing value before the first seen one is the train mean, whatever the unit of rows.
+        self._absent = detector.prepare_rows(np.full((1, self._window.shape[1]), np.nan))[0]
 
     def __call__(self, coalitions: np.ndarray) -> np.ndarray:
         """`(num_coalitions, num_chosen)`, 1 = the feature is there, to `(num_coalitions,)`."""
         flags = np.asarray(coalitions) > 0.5
         keys = [row.tobytes() for row in flags]
         new = {key: row for key, row in zip(keys, flags, strict=True) if key not in self.known}
-        size = self._detector.config.score_batch_size
-        for first in range(0, len(new), size):
-            self._score(list(new.items())[first : first + size])
+        for first in range(0, len(new), _BATCH):
+            if self.deadline is not None and time.perf_counter() > self.deadline:
+                raise _OutOfTimeError
+            self._score(list(new.items())[first : first + _BATCH])
         return np.array([self.known[key] for key in keys])
+
+    def expect(self, size: int) -> None:
+        """Tells the bar how many windows will be scored at most."""
+        if size < 2 ** len(self.chosen):
+            self._bar.total = len(self.known) + size
+            self._bar.refresh()
 
     def _score(self, part: list[tuple[bytes, np.ndarray]]) -> None:
         windows = np.repeat(self._window[None], len(part), axis=0)
         for window, (_, flags) in zip(windows, part, strict=True):
-            window[:, [i for i, kept in zip(self.chosen, flags, strict=True) if not kept]] = 0.0
+            absent = [i for i, kept in zip(self.chosen, flags, strict=True) if not kept]
+            window[:, absent] = self._absent[absent]
         outputs = self._detector.window_outputs(windows)[:, self._position].astype(np.float64)
         found = self._detector.point_judge().of_means(outputs).sum(axis=1)
         self.known.update(zip((key for key, _ in part), found.tolist(), strict=True))
@@ -136,30 +154,37 @@ def _estimate(
 ) -> tuple[bool, np.ndarray]:
     """Whether the values are exact, and the values `(num_chosen,)`."""
     count = len(scores.chosen)
-    background, everything = np.zeros((1, count)), np.ones((1, count))
+    coalitions = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
     started = time.perf_counter()
-    all_coalitions = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    for first in range(0, len(all_coalitions), 16):
-        scores(all_coalitions[first : first + 16])
+    for done in range(_BATCH, len(coalitions) + _BATCH, _BATCH):
+        scores(coalitions[done - _BATCH : done])
         spent = time.perf_counter() - started
-        if spent * len(all_coalitions) / (first + 16) > max_seconds:
-            break  # it would take too long: permutations need fewer of them
-    if len(scores.known) == len(all_coalitions):
-        explainer = shap.KernelExplainer(scores, background)
-        size = {"nsamples": len(all_coalitions), "l1_reg": False, "silent": True}
-        return True, np.asarray(explainer.shap_values(everything, **size)).reshape(count)
-    found: list[np.ndarray] = []
-    state = np.random.get_state()  # noqa: NPY002  shap seeds NumPy's global generator
+        if done < len(coalitions) and spent * len(coalitions) / done > max_seconds:
+            break  # all of them would take too long
+    else:
+        return True, _kernel_values(shap, scores, len(coalitions), seed)
+    least = 4 * count  # fewer say little
+    affordable = int(_MARGIN * (max_seconds - spent) * done / spent)
     try:
-        while not found or time.perf_counter() - started < max_seconds:
-            explainer = shap.PermutationExplainer(
-                scores, shap.maskers.Independent(background), seed=seed + len(found)
-            )
-            answer = explainer(everything, max_evals=2 * count + 1, silent=True)
-            found.append(np.asarray(answer.values).reshape(count))
+        scores.deadline = started + max_seconds
+        return False, _kernel_values(shap, scores, min(max(affordable, least), 2**count), seed)
+    except _OutOfTimeError:  # slower than was measured
+        scores.deadline = None
+        return False, _kernel_values(shap, scores, least, seed)
+
+
+def _kernel_values(shap: Any, scores: _CoalitionScores, size: int, seed: int) -> np.ndarray:
+    """Values from so many coalitions; from all of them they are exact."""
+    count = len(scores.chosen)
+    scores.expect(size)
+    state = np.random.get_state()  # noqa: NPY002  shap draws from NumPy's global generator
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        explainer = shap.KernelExplainer(scores, np.zeros((1, count)))
+        settings = {"nsamples": size, "l1_reg": False, "silent": True}
+        return np.asarray(explainer.shap_values(np.ones((1, count)), **settings)).reshape(count)
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    return False, np.mean(found, axis=0)
 
 
 def _choose(detector: SeriesScorer, X: Series, at: int, features: int | Sequence[str]) -> list[int]:
@@ -167,7 +192,7 @@ def _choose(detector: SeriesScorer, X: Series, at: int, features: int | Sequence
     names = list(detector.feature_names_)
     if isinstance(features, str):
         features = [features]
-    if not isinstance(features, int):
+    if not isinstance(features, (int, np.integer)):
         unknown = [name for name in features if name not in names]
         if unknown:
             raise InputError(

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tsad_keras.errors import InputError
-from tsad_keras.plots.drawing import ORANGE, count_in_whole_numbers
+from tsad_keras.plots.drawing import RED, count_in_whole_numbers
 
 
 def plot_attention(
@@ -46,18 +46,19 @@ def plot_attention(
                 "of these"
             )
         chosen = chosen if index is None else chosen.take([index], axis=axis)
-        names.append(f"mean of {count} {name}s" if index is None else f"{name} {index}")
+        mean = f"mean of {count} {name}s" if count > 1 else f"the only {name}"
+        names.append(mean if index is None else f"{name} {index}")
     grid = chosen.mean(axis=(0, 1))
     last = first_row + (len(grid) if num_rows is None else num_rows)
     edges = (first_row - 0.5, last - 0.5)
     figure = Figure(figsize=(6.4, 5.4), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(
-        grid, cmap="magma_r", vmin=0.0, extent=(*edges, *edges[::-1]), interpolation="nearest"
+        grid, cmap="viridis", extent=(*edges, *edges[::-1]), interpolation="nearest"
     )
     if marked_row is not None:
         for draw in (axes.axvline, axes.axhline):
-            draw(marked_row, color=ORANGE, linestyle="--", linewidth=1)
+            draw(marked_row, color=RED, linestyle="--", linewidth=1)
     for axis in (axes.xaxis, axes.yaxis):
         count_in_whole_numbers(axis)
     axes.set_xlabel("row that is looked at")

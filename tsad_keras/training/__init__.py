@@ -2,12 +2,14 @@
 
 from tsad_keras.training.checkpoint import Checkpoint
 from tsad_keras.training.history import History
+from tsad_keras.training.optimizers import FusedAdamW
 from tsad_keras.training.step import AdversarialStep, LossWeights
 from tsad_keras.training.trainer import Trainer, TrainingDivergedError
 
 __all__ = [
     "AdversarialStep",
     "Checkpoint",
+    "FusedAdamW",
     "History",
     "LossWeights",
     "Trainer",
