@@ -38,7 +38,7 @@ def test_writes_what_explain_and_attention_say(files, tiny_detector, tmp_path, c
     assert run(files, tmp_path, "--row", "44", "--head", "1") == 0
     series = pd.read_csv(files / "today.csv", index_col="time")
     facts = json.loads((tmp_path / "explanation.json").read_text())
-    expected = tiny_detector.explain(series)[44]
+    expected = tiny_detector.explain(series).to_numpy()[44]
     assert facts["anomaly_score"] == pytest.approx(expected.sum(), rel=1e-5)
     assert (facts["row"], facts["time"]) == (44, "2024-01-01T00:44")
     rows = table(tmp_path / "contributions.csv")

@@ -46,9 +46,11 @@ FLOORS = {
     "reporting": 7,
     "engines": 7,
     "export": 7,
+    "estimator": 7,
     "serving": 7,
     "cli": 8,
     "flags": 8,
+    "guide": 8,
     "commands": 8,
     "__main__": 8,
 }

@@ -7,6 +7,8 @@ import dataclasses
 
 from tsad_keras.config import PRESETS, Config, choices, field_type
 from tsad_keras.datasets import DATASET_NAMES
+from tsad_keras.guide.completion import SHELLS
+from tsad_keras.guide.notes import Note, setting_notes
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +21,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     )
     add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
-    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs, one a run")
     parser.add_argument(
         "--strategy",
         choices=("single", "mirrored", "multi-worker"),
@@ -244,6 +246,10 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
 
 
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="which shell's script")
+
+
 def add_max_gap(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-gap",
@@ -303,25 +309,32 @@ def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> 
         parser: Gets the flags.
         with_base: Whether a preset or a file of settings can be named.
     """
-    group = parser.add_argument_group("settings")
+    groups = {"": parser.add_argument_group("settings")}
     if with_base:
-        base = group.add_mutually_exclusive_group()
+        base = groups[""].add_mutually_exclusive_group()
         base.add_argument(
             "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
         )
         base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
+    notes = setting_notes()
     for field in dataclasses.fields(Config):
         flag = "--" + field.name.replace("_", "-")
         options: dict = {"dest": field.name, "default": argparse.SUPPRESS}
         hint = field_type(field.name)
+        default = field.default
         if hint is bool:
             options["action"] = argparse.BooleanOptionalAction
+            default = "on" if default else "off"
         elif choices(field.name):
             options["choices"] = choices(field.name)
         else:
             options["type"] = whole_number if hint is int else number
             options["metavar"] = "N" if hint is int else "X"
-        group.add_argument(flag, help=f"default {field.default}", **options)
+        section, reason = notes.get(field.name, Note("", ""))
+        if section not in groups:
+            groups[section] = parser.add_argument_group(f"settings: {section}")
+        text = f"{reason} (default {default})" if reason else f"default {default}"
+        groups[section].add_argument(flag, help=text.replace("%", "%%"), **options)
 
 
 def whole_number(text: str) -> int:

@@ -20,6 +20,7 @@ from tsad_keras.starting import quiet_start
 
 __all__ = [
     "benchmark",
+    "completion",
     "download",
     "evaluate",
     "explain",
@@ -90,3 +91,10 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
+
+
+def completion(arguments: argparse.Namespace) -> None:
+    """Prints a shell's completion script."""
+    from tsad_keras.guide.completion import completion_script
+
+    print(completion_script(arguments.program, arguments.shell))

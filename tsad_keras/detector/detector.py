@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
@@ -27,6 +28,7 @@ from tsad_keras.detector.networks import (
 from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
+from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.models.attention import attention_maps
@@ -36,9 +38,6 @@ from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 from tsad_keras.windows import window_starts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ContrastiveGANDetector(EntityScorer):
@@ -117,9 +116,9 @@ class ContrastiveGANDetector(EntityScorer):
         gives the threshold.
 
         Args:
-            X: `(num_timesteps, num_features)` array or DataFrame, or a list of such: one model for
-                several series with the same features; or a dict of such by entity. NaN are
-                allowed.
+            X: `(num_timesteps, num_features)` array or DataFrame (a pandas Series is one feature),
+                or a list of such: one model for several series with the same features; or a dict
+                of such by entity. NaN are allowed.
             feature_names: Names of the columns; default those of the DataFrame.
             entity_names: With `entity_scaling`, the entity of each series of a list; an entity may
                 have several. Default: the keys of a dict, else `series_0 ...`.
@@ -265,7 +264,7 @@ class ContrastiveGANDetector(EntityScorer):
     def last_outputs(self, windows: np.ndarray) -> np.ndarray:
         return self._window_outputs.last(windows)
 
-    def components(self, X: Series) -> dict[str, np.ndarray]:
+    def components(self, X: Series) -> dict[str, np.ndarray] | pd.DataFrame:
         """What the score is made of, before calibration, combination and smoothing.
 
         Args:
@@ -275,7 +274,8 @@ class ContrastiveGANDetector(EntityScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
             score also `smoothed_error` (num_timesteps,), and with a memory `pattern_error` and
-            `level_error` (num_timesteps,), mean squared distances to it.
+            `level_error` (num_timesteps,), mean squared distances to it. For a DataFrame, one with
+            these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
@@ -285,10 +285,12 @@ class ContrastiveGANDetector(EntityScorer):
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)
-        return {
+        parts = {
             **{name: view.mean(axis=1) for name, view in zip(names, errors, strict=True)},
             "realism": 1.0 - joined[:, -1],
         }
+        index = row_index(X)
+        return parts if index is None else pd.DataFrame(parts, index=index)
 
     def point_components(self, prepared: np.ndarray) -> np.ndarray:
         """The same of each feature: what `CombinedScore` and `FusedScore` take.

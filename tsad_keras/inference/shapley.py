@@ -201,7 +201,7 @@ def _choose(detector: SeriesScorer, X: Series, at: int, features: int | Sequence
             )
         chosen = [names.index(name) for name in dict.fromkeys(features)]
     else:
-        order = np.argsort(-detector.explain(X)[at], kind="stable")
+        order = np.argsort(-np.asarray(detector.explain(X))[at], kind="stable")
         chosen = order[: max(features, 0)].tolist()
     if not 1 <= len(chosen) <= MAX_FEATURES:
         raise InputError(

@@ -268,8 +268,7 @@ class Trainer:
         self._best_weights = [
             arrays[f"best/{index:03d}"] for index in range(len(self._best_weights))
         ]
-        self.history.rows = state.pop("rows")
-        self.history.write_csv()
+        self.history.restore(state.pop("rows"))
         state["best_value"] = float(state["best_value"])
         self._state = _State(**state)
         logger.info("resuming at step %d from %s", self._state.step, self.checkpoint.path)
