@@ -15,6 +15,7 @@ import pytest
 from tsad_keras.baselines import AlwaysAlarmBaseline, L2NormBaseline
 from tsad_keras.benchmark import reproduce, reproduce_entity
 from tsad_keras.benchmark.methods import baseline_result, score_detector, window_level_result
+from tsad_keras.benchmark.run import FORMAT
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
 from tsad_keras.detector import ContrastiveGANDetector, load_detector
@@ -60,7 +61,14 @@ def read(folder):
 class TestFolder:
     def test_holds_what_is_promised(self, run):
         _, folder = run
-        names = ["report.md", "history.csv", "scores.csv", "config.json", "model/detector.npz"]
+        names = [
+            "report.md",
+            "report.html",
+            "history.csv",
+            "scores.csv",
+            "config.json",
+            "model/detector.npz",
+        ]
         names += [f"figures/{name}.png" for name in ("training_curves", "scores_whole")]
         names += ["figures/scores_best_stretch.png", "figures/scores_worst_stretch.png"]
         names += ["figures/confusion_matrix.png", "figures/distributions.png"]
@@ -96,6 +104,15 @@ class TestFolder:
         normal = dataset.test_labels == 0
         assert ours["false_alarm_rate"] == pytest.approx(table[normal, 1].mean())
         assert ours["expected_false_alarm_rate"] == 0.05
+
+    def test_explanations_are_judged_by_the_true_features(self, run):
+        result, folder = run
+        rows = result["explanations"]["rows"]
+        assert [row["ranking"] for row in rows][-1] == "Contrastive-GAN detector"
+        assert result["explanations"]["num_segments"] == result["dataset"]["num_events"]
+        text = (folder / "report.md").read_text(encoding="utf-8")
+        assert "## Explanations" in text
+        assert f"| {rows[1]['hit_rate_100']:.3f} |" in text
 
     def test_config_reads_back(self, run):
         assert Config.from_json(run[1] / "config.json") == TINY
@@ -155,7 +172,7 @@ class TestResuming:
         assert result == {**run[0], "folder": str(copied)}
 
     @pytest.mark.parametrize(
-        "change", ["config", "labels", "test", "notes", "file", "format", "json"]
+        "change", ["config", "labels", "test", "segments", "notes", "file", "format", "json"]
     )
     def test_anything_else_is_and_leaves_no_old_results(self, change, dataset, copied):
         config = TINY
@@ -165,13 +182,16 @@ class TestResuming:
             dataset = dataclasses.replace(dataset, test_labels=1 - dataset.test_labels)
         elif change == "test":
             dataset = dataclasses.replace(dataset, test=dataset.test + 1e-9)
+        elif change == "segments":
+            dataset = dataclasses.replace(dataset, test_segments=dataset.test_segments[:1])
         elif change == "notes":
             dataset = dataclasses.replace(dataset, notes=("stand-in features",))
         elif change == "file":
             (copied / "scores.csv").unlink()
         elif change == "format":
             text = (copied / "results_summary.json").read_text()
-            (copied / "results_summary.json").write_text(text.replace('"format": 2', '"format": 1'))
+            old = text.replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}')
+            (copied / "results_summary.json").write_text(old)
         else:
             text = (copied / "results_summary.json").read_text()
             (copied / "results_summary.json").write_text(text[: len(text) // 2])
@@ -179,6 +199,7 @@ class TestResuming:
             reproduce_entity(dataset, config, copied, verbose=False)
         assert not (copied / "results_summary.json").exists()
         assert not (copied / "report.md").exists()
+        assert not (copied / "report.html").exists()
         assert not list(copied.glob("figures/*.png"))
 
 

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -170,13 +171,21 @@ def _temporary_beside(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _remove_abandoned(path: Path) -> None:
+    remove_abandoned(path.parent, glob.escape(path.name))
+
+
+def remove_abandoned(folder: Path, name: str = "*", *, age: float = 5.0) -> None:
     """Removes temporary files that killed processes left: nobody writes to them, nobody locks them.
 
-    A lock ends with its process. The age spares a file that is just being made or renamed.
+    Args:
+        folder: Where `atomic_write` wrote.
+        name: Pattern of the names of the files that were to be written.
+        age: Seconds since the last change. A lock ends with its process; the age spares a file that
+            is just being made or renamed. 0 if nobody is writing.
     """
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for temporary in folder.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError), temporary.open("rb") as file:
-            if time.time() - temporary.stat().st_mtime > 5 and _try_lock(file.fileno()):
+            if time.time() - temporary.stat().st_mtime >= age and _try_lock(file.fileno()):
                 temporary.unlink()
 
 
@@ -189,6 +198,16 @@ def _try_lock(descriptor: int) -> bool:
     except (ImportError, OSError):  # no POSIX system, no locks here, or another process has it
         return False
     return True
+
+
+def folder_name(entity: str) -> str:
+    """An entity's name as that of one folder, which cannot lead out of its parent.
+
+    Example:
+        >>> folder_name("valve1/0"), folder_name("../web 1")
+        ('valve1_0', '_web_1')
+    """
+    return re.sub(r"[^\w.+-]+", "_", entity).strip(".") or "entity"
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

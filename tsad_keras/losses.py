@@ -19,9 +19,11 @@ def reconstruction_loss(
     Returns:
         Scalar. With nothing hidden, the error of the hidden points is 0.
     """
-    squared = tf.math.squared_difference(windows, reconstruction)
     if masked_weight == 0:
-        return tf.reduce_mean(squared)
+        # Its gradient is one multiplication; that of a mean of squares is four passes more.
+        error = reconstruction - windows
+        return 2.0 * tf.nn.l2_loss(error) / tf.cast(tf.size(error), error.dtype)
+    squared = tf.math.squared_difference(windows, reconstruction)
     hidden = tf.cast(mask, squared.dtype)
     masked = tf.math.divide_no_nan(tf.reduce_sum(squared * hidden), tf.reduce_sum(hidden))
     return (1.0 - masked_weight) * tf.reduce_mean(squared) + masked_weight * masked

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tsad_keras.masking import add_jitter, apply_mask, draw_mask
 
-# Streams of random numbers that must not coincide.
-_SHUFFLE_STREAM, _VIEW_A_STREAM, _VIEW_B_STREAM, _VALIDATION_STREAM = range(4)
+# Streams of random numbers that must not coincide; the second view has noise from the one after.
+_SHUFFLE_STREAM, _VALIDATION_STREAM, _VIEW_STREAM = range(3)
 
 
 def training_pipeline(
@@ -58,14 +58,13 @@ def training_pipeline(
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
         windows = _gather(series, batch_starts, window_size)
         windows = tf.ensure_shape(windows, [batch_size, window_size, series.shape[1]])
-        view_a, mask_a = make_view(windows, _fold(seed, _VIEW_A_STREAM, step), **augmentation)
-        view_b, mask_b = make_view(windows, _fold(seed, _VIEW_B_STREAM, step), **augmentation)
+        view_a, view_b = make_views(windows, _fold(seed, _VIEW_STREAM, step), 2, **augmentation)
         return {
             "windows": windows,
-            "view_a": view_a,
-            "view_b": view_b,
-            "mask_a": mask_a,
-            "mask_b": mask_b,
+            "view_a": view_a[0],
+            "view_b": view_b[0],
+            "mask_a": view_a[1],
+            "mask_b": view_b[1],
         }
 
     first_epoch, skipped = divmod(first_step, steps_per_epoch)
@@ -105,7 +104,8 @@ def validation_pipeline(
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
         windows = _gather(series, batch_starts, window_size)
         windows = tf.ensure_shape(windows, [None, window_size, series.shape[1]])
-        view, mask = make_view(windows, _fold(seed, _VALIDATION_STREAM, step), **augmentation)
+        number = _fold(seed, _VALIDATION_STREAM, step)
+        ((view, mask),) = make_views(windows, number, 1, **augmentation)
         return {"windows": windows, "view_a": view, "mask_a": mask}
 
     return (
@@ -117,21 +117,23 @@ def validation_pipeline(
     )
 
 
-def make_view(
+def make_views(
     windows: tf.Tensor,
     seed: tf.Tensor,
+    count: int,
     *,
     mask_type: str,
     mask_mode: str,
     masking_ratio: float,
     mean_mask_length: float,
     jitter: float,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns one augmented view of each window, and its mask.
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Returns independently augmented views of each window, and their masks.
 
     Args:
         windows: `(batch_size, window_size, num_features)`.
         seed: `(2,)` int64.
+        count: How many views.
         mask_type: `"geometric"`, `"random"` or `"none"`.
         mask_mode: `"separate"` or `"concurrent"`.
         masking_ratio: Share of hidden values.
@@ -139,19 +141,23 @@ def make_view(
         jitter: Standard deviation of the noise that is added before masking.
 
     Returns:
-        View and mask (True = hidden), both shaped like `windows`.
+        Pairs of view and mask (True = hidden), all shaped like `windows`.
     """
-    mask = draw_mask(
-        tf.shape(windows),
+    batch_size = windows.shape[0] or tf.shape(windows)[0]
+    masks = draw_mask(
+        (count * batch_size, *windows.shape[1:]),  # in one go: one large draw costs less than two
         seed,
         mask_type=mask_type,
         mask_mode=mask_mode,
         masking_ratio=masking_ratio,
         mean_mask_length=mean_mask_length,
     )
-    mask = tf.ensure_shape(mask, windows.shape)
-    noisy = add_jitter(windows, tf.bitwise.invert(seed), jitter)
-    return apply_mask(noisy, mask), mask
+    views = []
+    for index, mask in enumerate(tf.split(masks, count)):
+        mask = tf.ensure_shape(mask, windows.shape)
+        noise_seed = tf.bitwise.invert(seed) - tf.constant([index, 0], seed.dtype)
+        views.append((apply_mask(add_jitter(windows, noise_seed, jitter), mask), mask))
+    return views
 
 
 def _gather(series: tf.Tensor, starts: tf.Tensor, window_size: int) -> tf.Tensor:

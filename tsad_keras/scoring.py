@@ -152,7 +152,8 @@ class CausalPointScorer:
     Costs one window a time step. What it gives depends on the pieces by float32 rounding only.
 
     Args:
-        window_function: As for `PointScorer`.
+        window_function: As for `PointScorer`, or one that returns the outputs of the windows' last
+            time steps only, `(batch_size, num_outputs)`.
         window_size: Time steps a window.
         batch_size: Most windows a call of `window_function`.
 
@@ -188,7 +189,8 @@ class CausalPointScorer:
         for first in range(0, len(rows), self._batch_size):
             starts = np.arange(first, min(first + self._batch_size, len(rows)))
             outputs = self._function(gather_windows(joined, starts, self._window_size))
-            values.append(outputs[:, -1].astype(np.float64))
+            last = outputs if outputs.ndim == 2 else outputs[:, -1]
+            values.append(last.astype(np.float64))
         self.context = joined[len(joined) - before :].copy()
         return np.concatenate(values)
 

@@ -86,8 +86,13 @@ def ensemble_rows(
         }
         for number, member in enumerate(scored.members, start=1)
     ]
-    label = f"Ensemble of {len(rows)}, {scored.detector.combine}"
+    label = ensemble_label(scored.detector)
     return [*rows, {**detector_result(scored, config, labels), "method": label}]
+
+
+def ensemble_label(ensemble: EnsembleDetector) -> str:
+    """Name of an ensemble's row."""
+    return f"Ensemble of {len(ensemble.members_)}, {ensemble.combine}"
 
 
 def _scored(detector: Any, test: np.ndarray) -> ScoredDetector:

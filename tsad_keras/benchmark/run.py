@@ -19,6 +19,7 @@ from tsad_keras.benchmark.ensembles import (
     ensemble_rows,
     score_ensemble,
 )
+from tsad_keras.benchmark.explained import explanation_facts
 from tsad_keras.benchmark.figures import draw_figures
 from tsad_keras.benchmark.methods import (
     ScoredDetector,
@@ -32,7 +33,12 @@ from tsad_keras.config import Config
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
-from tsad_keras.reporting.alarms import group_alarms, largest_alarms, list_alarms
+from tsad_keras.reporting.alarms import (
+    describe_alarms,
+    group_alarms,
+    largest_alarms,
+    scored_test_part,
+)
 from tsad_keras.reporting.drift import drift_facts, drift_warnings
 from tsad_keras.reporting.facts import (
     data_facts,
@@ -44,6 +50,8 @@ from tsad_keras.reporting.facts import (
     versions,
 )
 from tsad_keras.reporting.markdown import run_markdown
+from tsad_keras.reporting.page import run_page
+from tsad_keras.reporting.scored_series import ScoredSeries
 from tsad_keras.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -52,7 +60,8 @@ Summary = dict[str, Any]
 
 RESULTS = "results_summary.json"
 REPORT = "report.md"
-FORMAT = 2  # of results_summary.json; results of another one are computed again
+PAGE = "report.html"
+FORMAT = 4  # of results_summary.json; results of another one are computed again
 MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold must not fill the disk
 
 
@@ -91,7 +100,7 @@ def run_once(
             "smaller window_size"
         )
     # Old results must never stand beside new files, whenever this run may be killed.
-    for name in (RESULTS, REPORT, "scores.csv", *_figure_names(folder)):
+    for name in (RESULTS, REPORT, PAGE, "scores.csv", *_figure_names(folder)):
         (folder / name).unlink(missing_ok=True)
     write_json(folder / "config.json", config.to_dict())
     started = time.perf_counter()
@@ -101,12 +110,15 @@ def run_once(
     else:
         configs = ensemble_configs(config, members)
         scored = score_ensemble(*parts, configs, combine, folder, verbose=verbose)
-    summary = {**_summarise(dataset, config, scored, folder), "ensemble": ensemble}
+    series = scored_test_part(dataset, scored.contributions, scored.scores, scored.predictions)
+    summary = {**_summarise(dataset, config, scored, series, folder), "ensemble": ensemble}
     summary["seconds"]["total"] = time.perf_counter() - started
     summary["peak_memory_mb"] = peak_memory_mb()
     summary = jsonable(summary)
     with atomic_write(folder / REPORT) as file:
         file.write(run_markdown(summary))
+    with atomic_write(folder / PAGE) as file:
+        file.write(run_page(summary, series, scored.detector.history_))
     write_json(folder / RESULTS, summary)  # last: its presence says that all the rest is there
     scored.detector.discard_checkpoint()
     return {**summary, "folder": str(folder)}
@@ -146,17 +158,21 @@ def _method_rows(
 
 
 def _summarise(
-    dataset: TimeSeriesDataset, config: Config, scored: ScoredDetector, folder: Path
+    dataset: TimeSeriesDataset,
+    config: Config,
+    scored: ScoredDetector,
+    series: ScoredSeries,
+    folder: Path,
 ) -> Summary:
     labels, detector = dataset.test_labels, scored.detector
     methods = _method_rows(dataset, config, scored)
-    alarms = list_alarms(dataset, scored.contributions, scored.scores, scored.predictions)
+    alarms = describe_alarms(series)
     groups = group_alarms(alarms, config.window_size // 2)
     parts = score_parts(scored, dataset.train, dataset.test)
     drift = drift_facts(dataset, config.clip)
     _write_scores(dataset, scored, folder)
     draw_figures(dataset, scored, groups, parts, folder)
-    files = ["config.json", "scores.csv", "model/detector.npz", REPORT]
+    files = ["config.json", "scores.csv", "model/detector.npz", REPORT, PAGE]
     if not isinstance(scored, ScoredEnsemble):
         files.append("history.csv")
     return {
@@ -176,6 +192,9 @@ def _summarise(
         },
         "statistics": {name: distributions(values, labels) for name, values in parts.items()},
         "features": feature_facts(dataset, scored.contributions, scored.predictions),
+        "explanations": explanation_facts(
+            dataset, detector, scored.contributions, methods[-1]["method"]
+        ),
         "drift": drift,
         "warnings": drift_warnings(drift, methods[-1]),
         "num_alarms": len(alarms),

@@ -6,21 +6,26 @@ import dataclasses
 import gc
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsad_keras.benchmark.ensembles import DEFAULT_COMBINE
-from tsad_keras.benchmark.run import REPORT, RESULTS, Summary, run_once
+from tsad_keras.benchmark.run import PAGE, REPORT, RESULTS, Summary, run_once
 from tsad_keras.config import Config
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, write_json
-from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
+from tsad_keras.files import atomic_write, folder_name, write_json
+from tsad_keras.reporting.aggregate import (
+    mean_explanations,
+    mean_methods,
+    mean_warnings,
+    mean_window_level,
+)
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
+from tsad_keras.reporting.page import mean_page
 from tsad_keras.reporting.tables import detector_row
 
 logger = logging.getLogger(__name__)
@@ -107,13 +112,13 @@ def reproduce(
         of_entity = _run_seeds(
             load(config.seed),
             config,
-            folder / _folder_name(entity) if len(chosen) > 1 else folder,
+            folder / folder_name(entity) if len(chosen) > 1 else folder,
             seeds=seeds,
             reseed=reseed,
             options={"verbose": verbose, "members": members, "combine": combine},
         )
         if len(chosen) > 1 and seeds > 1:
-            _write_mean(of_entity, folder / _folder_name(entity), config)
+            _write_mean(of_entity, folder / folder_name(entity), config)
         runs += of_entity
     return runs[0] if len(runs) == 1 else _write_mean(runs, folder, config)
 
@@ -172,7 +177,7 @@ def _free_memory() -> None:
 
 
 def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
-    """Writes the means of several runs as `report.md` and `results_summary.json`."""
+    """Writes the means of several runs as `report.md`, `report.html` and `results_summary.json`."""
     first = runs[0]["dataset"]
     notes = dict.fromkeys(note for run in runs for note in run["dataset"]["notes"])
     summary = {
@@ -188,6 +193,7 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
         "seeds": sorted({run["seed"] for run in runs}),
         "methods": mean_methods(runs),
         "window_level": mean_window_level(runs),
+        "explanations": mean_explanations(runs),
         "runs": [_run_line(run, folder) for run in runs],
         "seconds": {"total": sum(run["seconds"]["total"] for run in runs)},
         "peak_memory_mb": max((run["peak_memory_mb"] or 0 for run in runs), default=0) or None,
@@ -197,6 +203,8 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
     summary = jsonable(summary)
     with atomic_write(folder / REPORT) as file:
         file.write(mean_markdown(summary))
+    with atomic_write(folder / PAGE) as file:
+        file.write(mean_page(summary))
     write_json(folder / RESULTS, summary)
     return {**summary, "folder": str(folder)}
 
@@ -214,8 +222,3 @@ def _run_line(run: Summary, folder: Path) -> dict[str, Any]:
         "warnings": run["warnings"],
         "seconds": run["seconds"]["total"],
     }
-
-
-def _folder_name(entity: str) -> str:
-    """An entity as a folder's name; `valve1/0` becomes `valve1_0`."""
-    return re.sub(r"[^\w.+-]+", "_", entity).strip(".") or "entity"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import check_folder, claimed_folder
-from tsad_keras.commands.starting import quiet_start
+from tsad_keras.commands.training_data import training_series
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+from tsad_keras.persistence import write_rate
+from tsad_keras.starting import quiet_start
 
 _DEFAULT_MEMBERS = 3
 
@@ -19,19 +21,20 @@ def ensemble(arguments: argparse.Namespace) -> None:
     configs = _read_configs(arguments)
     folder = Path(arguments.model_dir)
     check_folder(folder)
-    series, feature_names = sources.training_series(arguments)
+    found = training_series(arguments)
     with quiet_start():
         from tsad_keras.detector import EnsembleDetector
 
     detector = EnsembleDetector(configs, arguments.combine)
     with claimed_folder(folder):
         detector.fit(
-            series,
-            feature_names=feature_names,
+            found.values,
+            feature_names=found.feature_names,
             verbose=not arguments.quiet,
             directory=folder,
         )
         detector.save(folder)
+        write_rate(folder, found.rate)
     for number, member in enumerate(detector.members_):
         print(
             f"member {number}: seed {member.config.seed}, best epoch {member.best_epoch_} of "

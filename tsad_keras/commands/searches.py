@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import check_output, claimed_folder
-from tsad_keras.commands.starting import quiet_start
+from tsad_keras.commands.training_data import training_series
 from tsad_keras.config import Config
+from tsad_keras.starting import quiet_start
 
 _DEFAULT_MINUTES = 20.0
 
@@ -25,14 +26,14 @@ def tune(arguments: argparse.Namespace) -> None:
     if minutes is None and arguments.trials is None:
         minutes = _DEFAULT_MINUTES
     with claimed_folder(folder, "search", "--output"):
-        series, feature_names = sources.training_series(arguments)
+        found = training_series(arguments)
         with quiet_start():
             from tsad_keras.tuning.study import BEST, TRIALS
             from tsad_keras.tuning.study import tune as search
 
         result = search(
-            series,
-            feature_names,
+            found.values,
+            found.feature_names,
             base,
             folder,
             minutes=minutes,

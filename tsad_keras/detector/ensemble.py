@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tsad_keras.combination import Combination, EnsembleScore, check_mode
 from tsad_keras.config import Config
 from tsad_keras.detector.deciding import choose_decisions, joined_scores
 from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.entities import as_items
 from tsad_keras.detector.members import fitted_member, member_folder
-from tsad_keras.detector.restoring import restore_detector
 from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest
+from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer, count_outputs
-from tsad_keras.persistence import read_bundle, write_bundle
+from tsad_keras.persistence import write_bundle
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.windows import split_train_validation
 
@@ -46,12 +48,13 @@ class EnsembleDetector(SeriesScorer):
     Attributes:
         members_: The detectors.
         combination_: How their scores are combined; None before `fit`.
+        entities_: Always empty: an ensemble has one calibration for all series.
         config: Settings of the first member, whose rule for the threshold holds.
         threshold_: As for `ContrastiveGANDetector`, likewise all other decisions.
 
     Raises:
-        InputError: If there are less than two members, two are the same, or they do not
-            go together.
+        InputError: If there are less than two members, two are the same, they do not go
+            together, or one has `entity_scaling`.
 
     Example:
         >>> settings = {"window_size": 20, "score_stride": 10, "epochs": 1}
@@ -67,6 +70,7 @@ class EnsembleDetector(SeriesScorer):
         self.configs = _checked_configs(configs)
         self.config = self.configs[0]
         self.members_: list[ContrastiveGANDetector] = []
+        self.entities_: dict[str, ContrastiveGANDetector] = {}
         self.combination_: Combination | None = None
         self.fusion_levels_ = None
         self.threshold_: float | None = None
@@ -84,7 +88,7 @@ class EnsembleDetector(SeriesScorer):
 
     def fit(
         self,
-        X: Series,
+        X: Series | Mapping[str, np.ndarray | pd.DataFrame],
         *,
         feature_names: Sequence[str] | None = None,
         verbose: bool = True,
@@ -107,7 +111,7 @@ class EnsembleDetector(SeriesScorer):
             InputError: As for a detector; a member that diverges ends it all.
         """
         self.threshold_ = None
-        series, names = as_series_list(X)
+        series, names = as_series_list(as_items(X))
         names = names if feature_names is None else feature_names
         self.feature_names_ = check_names(names, series[0].shape[1])
         self.members_ = []
@@ -150,11 +154,17 @@ class EnsembleDetector(SeriesScorer):
         return np.concatenate(rows, axis=1)  # (num_rows, num_members * num_features)
 
     def window_outputs(self, windows: np.ndarray) -> np.ndarray:
-        parts = np.split(windows, len(self.members_), axis=2)
-        made = [
-            member.window_outputs(part) for member, part in zip(self.members_, parts, strict=True)
-        ]
+        made = [member.window_outputs(part) for member, part in self._split(windows)]
         return np.concatenate(made, axis=2)
+
+    def last_outputs(self, windows: np.ndarray) -> np.ndarray:
+        made = [member.last_outputs(part) for member, part in self._split(windows)]
+        return np.concatenate(made, axis=1)
+
+    def _split(self, windows: np.ndarray) -> list[tuple[ContrastiveGANDetector, np.ndarray]]:
+        """Each member with its columns of prepared windows."""
+        parts = np.split(windows, len(self.members_), axis=2)
+        return list(zip(self.members_, parts, strict=True))
 
     def point_judge(self) -> EnsembleScore:
         num_features = len(self.feature_names_)
@@ -164,11 +174,35 @@ class EnsembleDetector(SeriesScorer):
             [count_outputs(member.config, num_features) for member in self.members_],
         )
 
-    def components(self, X: Series) -> dict[str, np.ndarray]:
+    def components(self, X: Series) -> dict[str, np.ndarray] | pd.DataFrame:
         """`reconstruction_error` and `realism` `(num_timesteps,)`: means over the members."""
+        self._check(X)
         found = [member.components(X) for member in self.members_]
-        names = ("reconstruction_error", "realism")
-        return {name: np.mean([parts[name] for parts in found], axis=0) for name in names}
+        names, index = ("reconstruction_error", "realism"), row_index(X)
+        means = {name: np.mean([parts[name] for parts in found], axis=0) for name in names}
+        return means if index is None else pd.DataFrame(means, index=index)
+
+    def attention(self, X: Series, start: int = 0) -> np.ndarray:
+        """Refused: the maps of unlike networks have no mean.
+
+        Raises:
+            InputError: Always; it says whom to ask.
+        """
+        raise InputError(
+            "the attention of an ensemble was asked for, expected one member's, since each has "
+            "networks of its own; ask ensemble.members_[0].attention"
+        )
+
+    def entity(self, name: str) -> ContrastiveGANDetector:
+        """Refused, as by any model that was made without `entity_scaling`.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            f"entity {name!r} was named, but the model is an ensemble, which has one scaler and "
+            "calibration for all series; leave the name out"
+        )
 
     # --- what a single detector has, too ---------------------------------------------------------
 
@@ -225,42 +259,15 @@ class EnsembleDetector(SeriesScorer):
         return arrays_digest(self.combination_.arrays(), members)
 
 
-def restore_ensemble(
-    arrays: dict[str, np.ndarray], metadata: dict[str, Any], directory: Path
-) -> EnsembleDetector:
-    """Makes an ensemble of what `read_bundle` gave, and of its members' folders.
-
-    Raises:
-        InputError: If something is missing or does not fit.
-    """
-    try:
-        settings = metadata["config"]
-        configs = [Config.from_dict(values) for values in settings["members"]]
-        ensemble = EnsembleDetector(configs, settings["combine"])
-        ensemble.feature_names_ = tuple(metadata["feature_names"])
-        ensemble.combination_ = Combination.from_arrays(ensemble.combine, arrays)
-        if len(ensemble.combination_.levels) != len(configs):
-            raise ValueError(f"{len(ensemble.combination_.levels)} levels")
-        for number, expected in enumerate(metadata["members"]):
-            folder = member_folder(directory, number)
-            member = restore_detector(*read_bundle(folder), folder)
-            if member.weights_sha256_ != expected:
-                raise ValueError(f"{folder} is another model")
-            ensemble.members_.append(member)
-        for name in (*DECISIONS, "expected_false_alarm_rate"):
-            setattr(ensemble, f"{name}_", float(metadata[name]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"the ensemble folder {directory} is damaged ({error}); run the same `ensemble` "
-            "command again or restore it"
-        ) from error
-    return ensemble
-
-
 def _checked_configs(configs: Sequence[Config]) -> list[Config]:
     configs = list(configs)
     if len(configs) < 2:
         raise InputError(f"{len(configs)} member came, expected at least 2; use `train` for one")
+    if any(config.entity_scaling for config in configs):
+        raise InputError(
+            "entity_scaling is on for a member, expected an ensemble without it, which has one "
+            "scaler and calibration for all series; leave it out, or train an ensemble an entity"
+        )
     for name in _SHARED:
         values = [getattr(config, name) for config in configs]
         if len(set(values)) > 1:

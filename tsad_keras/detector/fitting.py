@@ -7,15 +7,27 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
+import tensorflow as tf
 
 from tsad_keras.config import Config
-from tsad_keras.detector.networks import Networks
+from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
-from tsad_keras.training import AdversarialStep, Checkpoint, History, LossWeights, Trainer
-from tsad_keras.windows import gather_windows, starts_within_series
+from tsad_keras.scaling import Scaler, last_seen
+from tsad_keras.training import (
+    AdversarialStep,
+    AveragedAdamW,
+    Checkpoint,
+    DistributedStep,
+    Distribution,
+    FusedAdamW,
+    History,
+    LossWeights,
+    Trainer,
+)
+from tsad_keras.training.distributed import lost_worker_is_one_line
+from tsad_keras.windows import gather_windows, split_train_validation, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
@@ -45,6 +57,74 @@ def check_varies(train: Sequence[np.ndarray], feature_names: Sequence[str]) -> N
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Series that share a scaler and a calibration: those of an entity, or all.
+
+    Attributes:
+        name: Of the entity; None for all.
+        scaler: Fitted on the training part.
+        train: Scaled float32 series `(num_timesteps, num_features)` without NaN.
+        validation: Their tails, likewise; those that have one.
+    """
+
+    name: str | None
+    scaler: Scaler
+    train: list[np.ndarray]
+    validation: list[np.ndarray]
+
+
+def split_parts(
+    config: Config,
+    series: Sequence[np.ndarray],
+    feature_names: Sequence[str],
+    entity_names: Sequence[str] | None = None,
+) -> list[Part]:
+    """Cuts the validation tails off and scales each entity by itself.
+
+    Args:
+        config: The settings.
+        series: Raw series `(num_timesteps, num_features)`.
+        feature_names: For messages.
+        entity_names: The entity of each series; one may have several. None: one part for all.
+
+    Returns:
+        A part for each entity, in the order of their first series.
+
+    Raises:
+        InputError: If a part is too short or there is nothing to learn from.
+    """
+    groups: dict[str | None, list[np.ndarray]] = {}
+    for name, values in zip(entity_names or [None] * len(series), series, strict=True):
+        groups.setdefault(name, []).append(values)
+    parts = []
+    for name, members in groups.items():
+        try:
+            parts.append(_split_part(config, name, members, feature_names))
+        except InputError as error:
+            if name is None:
+                raise
+            raise InputError(f"entity {name!r}: {error}") from error
+    return parts
+
+
+def _split_part(
+    config: Config, name: str | None, series: list[np.ndarray], feature_names: Sequence[str]
+) -> Part:
+    train, validation = split_train_validation(
+        series, config.window_size, config.validation_fraction
+    )
+    check_varies(train, feature_names)
+    scaler = Scaler(config.clip).fit(train)
+    tails = zip(validation, train, strict=True)
+    return Part(
+        name,
+        scaler,
+        [scaler.transform(values) for values in train],
+        [scaler.transform(tail, last_seen(head)) for tail, head in tails if len(tail)],
+    )
+
+
 def train_networks(
     config: Config,
     networks: Networks,
@@ -54,6 +134,7 @@ def train_networks(
     checkpoint: Checkpoint | None,
     history: History,
     show_progress: bool,
+    distribution: Distribution | None = None,
 ) -> Trainer:
     """Trains in place; the networks end with the weights of the best epoch.
 
@@ -65,12 +146,15 @@ def train_networks(
         checkpoint: Optional.
         history: Takes the rows.
         show_progress: Whether to draw a progress bar.
+        distribution: Where `networks` were made, if there are several replicas of them.
 
     Returns:
         The trainer after its last epoch.
     """
     starts = starts_within_series([len(s) for s in train], config.window_size, config.stride)
     steps_per_epoch = min(config.steps_per_epoch, max(1, len(starts) // config.batch_size))
+    rules = ("early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor")
+    rules += ("checkpoint_steps", "checkpoint_minutes")
     names = ("mask_type", "mask_mode", "masking_ratio", "mean_mask_length", "jitter")
     pipeline_settings = {
         "window_size": config.window_size,
@@ -80,15 +164,13 @@ def train_networks(
     }
     joined = np.concatenate(train)
     trainer = Trainer(
-        _make_step(config, networks),
+        make_step(config, networks)
+        if distribution is None
+        else _make_distributed_step(config, networks, distribution),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
-        early_stopping_patience=config.early_stopping_patience,
-        reduce_lr_patience=config.reduce_lr_patience,
-        reduce_lr_factor=config.reduce_lr_factor,
         checkpoint=checkpoint,
-        checkpoint_steps=config.checkpoint_steps,
-        checkpoint_minutes=config.checkpoint_minutes,
+        **{name: getattr(config, name) for name in rules},
         history=history,
         show_progress=show_progress,
     )
@@ -97,15 +179,19 @@ def train_networks(
         starts_within_series(lengths, config.window_size, config.score_stride),
         _MAX_VALIDATION_WINDOWS,
     )
-    return trainer.fit(
-        lambda first_step: training_pipeline(
+
+    def make_batches(first_step: int) -> tf.data.Dataset:
+        return training_pipeline(
             joined,
             starts,
             steps_per_epoch=steps_per_epoch,
             epochs=config.epochs,
             first_step=first_step,
             **pipeline_settings,
-        ),
+        )
+
+    return trainer.fit(
+        make_batches if distribution is None else distribution.batches(make_batches),
         validation_pipeline(np.concatenate(validation), validation_starts, **pipeline_settings),
     )
 
@@ -119,7 +205,7 @@ def mean_squared_errors(
 
     Args:
         config: The settings.
-        window_outputs: As `compile_window_outputs` makes it.
+        window_outputs: `WindowOutputs` of the networks.
         train: Scaled series.
 
     Returns:
@@ -139,15 +225,37 @@ def mean_squared_errors(
     return total / len(starts)
 
 
+def error_scale(
+    config: Config,
+    window_outputs: Callable[[np.ndarray], np.ndarray],
+    train: Sequence[np.ndarray],
+) -> np.ndarray:
+    """What each feature's squared error is divided by, `(num_features,)`; ones if not calibrated.
+
+    Args:
+        config: The settings.
+        window_outputs: `WindowOutputs` of the networks.
+        train: Scaled series.
+    """
+    if not config.calibrate:
+        return np.ones(train[0].shape[1])
+    mean = mean_squared_errors(config, window_outputs, train)
+    # A feature that is reconstructed perfectly must not divide by nothing.
+    return np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+
+
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The beginnings of series, in proportion to their lengths, `MAX_CAUSAL_ROWS` rows in all."""
     share = min(1.0, MAX_CAUSAL_ROWS / sum(len(values) for values in series))
     return [values[: max(1, int(share * len(values)))] for values in series]
 
 
-def fingerprint(config: Config, series: Sequence[np.ndarray]) -> str:
+def fingerprint(
+    config: Config, series: Sequence[np.ndarray], entity_names: Sequence[str] | None = None
+) -> str:
     """A hash that is equal only for the same settings and the same data."""
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    settings = [config.to_dict(), *([] if entity_names is None else [list(entity_names)])]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for values in series:
         digest.update(str(values.shape).encode())
         digest.update(np.ascontiguousarray(values).tobytes())
@@ -161,10 +269,36 @@ def thinned(starts: np.ndarray, most: int) -> np.ndarray:
     return starts[np.linspace(0, len(starts) - 1, most).astype(int)]
 
 
-def _make_step(config: Config, networks: Networks) -> AdversarialStep:
+def train_replicas(
+    config: Config, networks: Networks, *args, distribution: Distribution, **kwargs
+) -> Trainer:
+    """As `train_networks`, on all replicas; `networks` ends with the same weights as they.
+
+    Raises:
+        WorkerLostError: If another worker has gone.
+    """
+    with distribution.strategy.scope():
+        replicas = build_networks(config, networks.autoencoder.input_shape[-1])
+    try:
+        with lost_worker_is_one_line():
+            return train_networks(config, replicas, *args, distribution=distribution, **kwargs)
+    finally:
+        networks.set_weights(replicas.weights())
+
+
+def _make_distributed_step(
+    config: Config, networks: Networks, distribution: Distribution
+) -> DistributedStep:
+    with distribution.strategy.scope():
+        return DistributedStep(make_step(config, networks, AveragedAdamW), distribution)
+
+
+def make_step(
+    config: Config, networks: Networks, optimizer: type[FusedAdamW] = FusedAdamW
+) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]
     optimizers = [
-        keras.optimizers.AdamW(
+        optimizer(
             rate,
             weight_decay=config.weight_decay,
             global_clipnorm=config.gradient_clip_norm,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -96,40 +95,61 @@ def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
     )
 
 
-def compile_window_outputs(
-    config: Config, networks: Networks, memory: PatternMemory | None, with_realism: bool
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the function that scoring runs over windows.
+class WindowOutputs:
+    """What scoring asks about windows: a function of them, compiled on first use.
 
     Args:
         config: The settings.
         networks: Trained networks.
         memory: None if there is none.
         with_realism: Whether to ask the discriminator as well.
-
-    Returns:
-        A function from scaled windows (batch_size, window_size, num_features) to their squared
-        reconstruction errors, same shape; for the fused score as many columns again for the
-        smoothed errors and, with a memory, for the patterns' errors and for the levels'; with
-        realism one last column holds 1 - D(window).
     """
 
-    remembered = None if memory is None else memory_errors(config, memory)
-    kernel = two_sided_kernel(config.window_size, config.smoothing_span)
-    shape = [None, *networks.autoencoder.input_shape[1:]]
+    def __init__(
+        self, config: Config, networks: Networks, memory: PatternMemory | None, with_realism: bool
+    ) -> None:
+        self._config = config
+        self._networks = networks
+        self._remembered = None if memory is None else memory_errors(config, memory)
+        self._with_realism = with_realism
+        self._kernel = two_sided_kernel(config.window_size, config.smoothing_span)
+        # one trace for every batch
+        shape = [None, *networks.autoencoder.input_shape[1:]]
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        self._all = tf.function(lambda windows: self._outputs(windows, False), signature)
+        self._last = tf.function(lambda windows: self._outputs(windows, True), signature)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])  # one trace for every batch
-    def outputs(windows: tf.Tensor) -> tf.Tensor:
-        reconstruction = networks.autoencoder(windows, training=False)["reconstruction"]
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """The outputs of every time step.
+
+        Args:
+            windows: `(batch_size, window_size, num_features)` scaled values.
+
+        Returns:
+            `(batch_size, window_size, num_outputs)`: squared reconstruction errors; for the fused
+            score as many columns again for the smoothed errors and, with a memory, for the
+            patterns' errors and for the levels'; with realism one last column holds 1 - D(window).
+        """
+        return self._all(tf.constant(windows, tf.float32)).numpy()
+
+    def last(self, windows: np.ndarray) -> np.ndarray:
+        """The outputs of the last time steps only, `(batch_size, num_outputs)`.
+
+        A causal score asks for no more, and one pattern is looked up instead of all.
+        """
+        return self._last(tf.constant(windows, tf.float32)).numpy()[:, 0]
+
+    def _outputs(self, windows: tf.Tensor, last_only: bool) -> tf.Tensor:
+        """`(batch_size, window_size or 1, num_outputs)`."""
+        steps = slice(-1, None) if last_only else slice(None)
+        reconstruction = self._networks.autoencoder(windows, training=False)["reconstruction"]
         errors = tf.math.squared_difference(windows, reconstruction)
-        if config.score_mode == "fused":
-            errors = tf.concat([errors, tf.linalg.matmul(kernel, errors)], axis=2)
-        if remembered is not None:
-            errors = tf.concat([errors, remembered(windows)], axis=2)
-        if not with_realism:
-            return errors
-        unreal = tf.sigmoid(-networks.discriminator(windows, training=False)["logits"])
-        spread = tf.repeat(unreal[:, None, :], tf.shape(windows)[1], axis=1)
-        return tf.concat([errors, spread], axis=2)
-
-    return lambda windows: outputs(tf.constant(windows, tf.float32)).numpy()
+        outputs = [errors[:, steps]]
+        if self._config.score_mode == "fused":
+            outputs.append(tf.linalg.matmul(self._kernel[steps], errors))
+        if self._remembered is not None:
+            outputs.append(self._remembered(windows, last_only=last_only))
+        if self._with_realism:
+            unreal = tf.sigmoid(-self._networks.discriminator(windows, training=False)["logits"])
+            outputs.append(tf.repeat(unreal[:, None, :], tf.shape(outputs[0])[1], axis=1))
+        return tf.concat(outputs, axis=2)

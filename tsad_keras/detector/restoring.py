@@ -9,6 +9,7 @@ import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.entities import PREFIX
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.fusion import FusionLevels
@@ -23,7 +24,7 @@ def restore_detector(
     """Makes a detector of what `read_bundle` gave.
 
     Args:
-        arrays: Weights, scaler, calibration.
+        arrays: Weights, scaler, calibration; with entities, theirs stacked.
         metadata: Settings and decisions.
         directory: Where they lay, for the message.
 
@@ -33,12 +34,6 @@ def restore_detector(
     try:
         detector = ContrastiveGANDetector(**metadata["config"])
         detector.feature_names_ = tuple(metadata["feature_names"])
-        detector.scaler_ = Scaler(detector.config.clip)
-        detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
-        detector.error_scale_ = arrays["error_scale"]
-        for name in ("mean", "scale", "error_scale"):
-            if arrays[name].shape != (len(detector.feature_names_),):
-                raise ValueError(f"{name} has shape {arrays[name].shape}")
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
         memory = None
@@ -46,22 +41,54 @@ def restore_detector(
             memory = PatternMemory(arrays["memory/patterns"], arrays["memory/levels"])
             _check_memory(memory, detector.config, len(detector.feature_names_))
         detector._set_networks(networks, memory)
-        detector.fusion_levels_ = None
-        if detector.config.score_mode == "fused":
-            levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
-            if (levels.pattern is not None) != detector.config.has_memory:
-                raise ValueError("fusion_levels does not fit the settings")
-            detector.fusion_levels_ = levels
-        for name in DECISIONS:
-            setattr(detector, f"{name}_", float(metadata[name]))
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
         detector.best_epoch_ = int(metadata["best_epoch"])
         detector.history_ = metadata["history"]
-    except (KeyError, TypeError, ValueError) as error:
+        if "entities" in metadata:
+            _restore_entities(detector, arrays, metadata["entities"])
+        else:
+            _set_calibration(detector, arrays, metadata)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(
             f"the model folder {directory} is damaged ({error}); train again or restore it"
         ) from error
     return detector
+
+
+def _restore_entities(
+    detector: ContrastiveGANDetector, arrays: dict[str, np.ndarray], entities: list[dict[str, Any]]
+) -> None:
+    """The detectors of all entities, which share the networks of this one."""
+    stacks = {
+        name.removeprefix(PREFIX): values
+        for name, values in arrays.items()
+        if name.startswith(PREFIX)
+    }
+    for index, decisions in enumerate(entities):
+        one = detector._sharing_networks()
+        own = {name: values[index] for name, values in stacks.items()}
+        _set_calibration(one, own, decisions)
+        detector.entities_[str(decisions["name"])] = one
+
+
+def _set_calibration(
+    detector: ContrastiveGANDetector, arrays: dict[str, np.ndarray], decisions: dict[str, Any]
+) -> None:
+    """Scaler, calibration, levels and thresholds, as `calibration` and `save` named them."""
+    for name in ("mean", "scale", "error_scale"):
+        if arrays[name].shape != (len(detector.feature_names_),):
+            raise ValueError(f"{name} has shape {arrays[name].shape}")
+    detector.scaler_ = Scaler(detector.config.clip)
+    detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
+    detector.error_scale_ = arrays["error_scale"]
+    detector.fusion_levels_ = None
+    if detector.config.score_mode == "fused":
+        levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
+        if (levels.pattern is not None) != detector.config.has_memory:
+            raise ValueError("fusion_levels does not fit the settings")
+        detector.fusion_levels_ = levels
+    for name in DECISIONS:
+        setattr(detector, f"{name}_", float(decisions[name]))
 
 
 def _check_memory(memory: PatternMemory, config: Config, num_features: int) -> None:

@@ -19,7 +19,7 @@ from tsad_keras.export.reference import make_reference
 from tsad_keras.export.tflite import TFLITE_FILE, convert_to_tflite
 from tsad_keras.export.warmup import WARMUP_FILE, write_warmup
 from tsad_keras.files import atomic_folder, write_arrays, write_json
-from tsad_keras.inference.exported import FORMAT_VERSION, METADATA_FILE, is_version
+from tsad_keras.inference.export_folders import FORMAT_VERSION, METADATA_FILE, is_version
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.version import __version__
 
@@ -59,8 +59,7 @@ def export_saved_model(
         InputError: If the detector is not fitted, its scale does not fit into float32, TFLite is
             asked for and does not agree, or the folder cannot be written to.
     """
-    if detector.threshold_ is None:
-        raise InputError("the detector is not fitted yet; call fit first, or load_detector")
+    detector.require_fitted()
     is_ensemble = isinstance(detector, EnsembleDetector)
     if tflite and is_ensemble:
         raise InputError(

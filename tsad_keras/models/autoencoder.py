@@ -5,7 +5,14 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tsad_keras.models.layers import PatchEmbedding, PositionalEncoding, TransformerEncoderBlock
+from tsad_keras.models.layers import (
+    LayerNormalization,
+    PatchEmbedding,
+    PositionalEncoding,
+    TokenDense,
+    TransformerEncoderBlock,
+)
+from tsad_keras.models.operations import gelu
 
 
 def build_autoencoder(
@@ -56,7 +63,7 @@ def build_autoencoder(
         tokens = TransformerEncoderBlock(
             num_heads, intermediate_dim, dropout, name=f"encoder_block_{index}"
         )(tokens)
-    tokens = layers.LayerNormalization(name="encoder_norm")(tokens)
+    tokens = LayerNormalization(name="encoder_norm")(tokens)
     embedding = layers.GlobalAveragePooling1D(name="embedding")(tokens)
 
     # --- bottleneck ---
@@ -64,11 +71,11 @@ def build_autoencoder(
         num_patches = window_size // patch_size
         latent = layers.Flatten(name="flat_tokens")(tokens)
         latent = layers.Dense(bottleneck_dim, name="bottleneck")(latent)
-        unfolded = layers.Dense(num_patches * hidden_dim, activation="gelu", name="unfold")(latent)
+        unfolded = layers.Dense(num_patches * hidden_dim, activation=gelu, name="unfold")(latent)
         tokens = layers.Reshape((num_patches, hidden_dim), name="decoded_tokens")(unfolded)
 
     # --- decoder ---
-    patches = layers.Dense(patch_size * num_features, name="decoder")(tokens)
+    patches = TokenDense(patch_size * num_features, name="decoder")(tokens)
     reconstruction = layers.Reshape((window_size, num_features), name="reconstruction")(patches)
 
     # --- model ---

@@ -5,7 +5,12 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tsad_keras.models.layers import PositionalEncoding, TransformerEncoderBlock
+from tsad_keras.models.layers import (
+    LayerNormalization,
+    PositionalEncoding,
+    TransformerEncoderBlock,
+)
+from tsad_keras.models.operations import gelu
 
 
 def build_generator(
@@ -44,11 +49,11 @@ def build_generator(
 
     # --- one token for each patch ---
     num_patches = window_size // patch_size
-    hidden = layers.Dense(hidden_dim, activation="gelu", name="latent_projection")(latent)
+    hidden = layers.Dense(hidden_dim, activation=gelu, name="latent_projection")(latent)
     tokens = layers.RepeatVector(num_patches, name="tokens")(hidden)
     tokens = PositionalEncoding(name="positional_encoding")(tokens)
     tokens = TransformerEncoderBlock(num_heads, intermediate_dim, name="block")(tokens)
-    tokens = layers.LayerNormalization(name="norm")(tokens)
+    tokens = LayerNormalization(name="norm")(tokens)
 
     # --- to windows ---
     patches = layers.Dense(patch_size * num_features, name="patches")(tokens)

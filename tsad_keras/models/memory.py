@@ -108,24 +108,26 @@ class MemoryErrors:
         covers[self._rows, np.arange(len(starts))[:, None]] = 1.0
         self._means = covers / covers.sum(axis=1, keepdims=True)  # over the covering patterns
 
-    def __call__(self, windows: tf.Tensor) -> tf.Tensor:
+    def __call__(self, windows: tf.Tensor, *, last_only: bool = False) -> tf.Tensor:
         """Errors of windows.
 
         Args:
             windows: `(batch_size, window_size, num_features)` scaled values.
+            last_only: Whether the last time step will do; a single pattern covers it.
 
         Returns:
             `(batch_size, window_size, 2 * num_features)`: for each time step the mean squared
             error of the patterns that cover it, feature by feature, then that of the levels, the
-            same for all time steps of a window.
+            same for all time steps of a window. With `last_only` one time step instead of all.
         """
         num_features = windows.shape[2]
         windows = _compressed(windows)
-        patterns = tf.gather(windows, self._rows, axis=1)  # (batch, starts, pattern, features)
+        rows = self._rows[-1:] if last_only else self._rows
+        patterns = tf.gather(windows, rows, axis=1)  # (batch, starts, pattern, features)
         flat = tf.reshape(patterns, (-1, self._pattern_size * num_features))
         of_patterns = self._errors(flat, self._memory.patterns, self._pattern_size, num_features)
-        of_patterns = tf.reshape(of_patterns, (-1, len(self._rows), num_features))
-        spread = tf.linalg.matmul(self._means, of_patterns)
+        of_patterns = tf.reshape(of_patterns, (-1, len(rows), num_features))
+        spread = of_patterns if last_only else tf.linalg.matmul(self._means, of_patterns)
         shape = (-1, self._num_pieces, self._pattern_size, num_features)
         levels = tf.reduce_mean(tf.reshape(windows, shape), axis=2)
         flat = tf.reshape(levels, (-1, self._num_pieces * num_features))

@@ -86,6 +86,11 @@ def tune(
         raise InputError("neither minutes nor num_trials came, expected one; say when to stop")
     if minutes is not None and not 0 <= minutes < float("inf"):
         raise InputError(f"minutes is {minutes}, expected a number of 0 or more")
+    if base.entity_scaling:
+        raise InputError(
+            "entity_scaling is on, expected a search without it, which judges all series by one "
+            "calibration; leave it out, and give it to `train` with the settings that were found"
+        )
     space = SearchSpace(base, fixed)
     windows = space.domains.get("window_size")
     objective = InjectionObjective(
