@@ -15,6 +15,7 @@ import pytest
 from tsad_keras.baselines import AlwaysAlarmBaseline, L2NormBaseline
 from tsad_keras.benchmark import reproduce, reproduce_entity
 from tsad_keras.benchmark.methods import baseline_result, score_detector, window_level_result
+from tsad_keras.benchmark.run import FORMAT
 from tsad_keras.config import Config
 from tsad_keras.datasets import load_dataset
 from tsad_keras.detector import ContrastiveGANDetector, load_detector
@@ -60,7 +61,14 @@ def read(folder):
 class TestFolder:
     def test_holds_what_is_promised(self, run):
         _, folder = run
-        names = ["report.md", "history.csv", "scores.csv", "config.json", "model/detector.npz"]
+        names = [
+            "report.md",
+            "report.html",
+            "history.csv",
+            "scores.csv",
+            "config.json",
+            "model/detector.npz",
+        ]
         names += [f"figures/{name}.png" for name in ("training_curves", "scores_whole")]
         names += ["figures/scores_best_stretch.png", "figures/scores_worst_stretch.png"]
         names += ["figures/confusion_matrix.png", "figures/distributions.png"]
@@ -171,7 +179,8 @@ class TestResuming:
             (copied / "scores.csv").unlink()
         elif change == "format":
             text = (copied / "results_summary.json").read_text()
-            (copied / "results_summary.json").write_text(text.replace('"format": 2', '"format": 1'))
+            old = text.replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}')
+            (copied / "results_summary.json").write_text(old)
         else:
             text = (copied / "results_summary.json").read_text()
             (copied / "results_summary.json").write_text(text[: len(text) // 2])
@@ -179,6 +188,7 @@ class TestResuming:
             reproduce_entity(dataset, config, copied, verbose=False)
         assert not (copied / "results_summary.json").exists()
         assert not (copied / "report.md").exists()
+        assert not (copied / "report.html").exists()
         assert not list(copied.glob("figures/*.png"))
 
 

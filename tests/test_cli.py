@@ -56,6 +56,10 @@ MISTAKES = {
     "score --model-dir m --input a.csv --output .": ". is a folder, expected a file name",
     "score --model-dir m --input a.csv --output /proc/no/s.csv": "cannot write to /proc/no",
     "evaluate --scores no.csv --labels a.csv": "no.csv not found",
+    "report --model-dir m --input a.csv": "required: --output",
+    "report --model-dir m --output r.html": "--input --dataset is required",
+    "report --model-dir m --input a.csv --output .": ". is a folder, expected a file name",
+    "report --model-dir m --dataset smd --labels l.csv --output r.html": "which has its own",
     "reproduce nosuch": "unknown dataset 'nosuch'",
     "reproduce synthetic --entity x": "unknown entity 'x' of synthetic",
     "reproduce synthetic --entities synthetic x": "unknown entity 'x' of synthetic",
@@ -156,7 +160,9 @@ def test_a_config_file_holds_but_for_the_flags_given(tmp_path):
     assert config.hidden_dim == Config().hidden_dim
 
 
-@pytest.mark.parametrize("command", ["", "train", "score", "evaluate", "reproduce", "download"])
+@pytest.mark.parametrize(
+    "command", ["", "train", "score", "evaluate", "report", "reproduce", "download"]
+)
 def test_help_tells_and_ends_well(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])

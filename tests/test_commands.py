@@ -99,7 +99,7 @@ def one_line(capsys):
 
 def test_train_leaves_model_settings_and_history_and_no_checkpoint(folder):
     found = sorted(path.name for path in (folder / "model").iterdir())
-    assert found == ["config.json", "detector.npz", "history.csv"]
+    assert found == ["config.json", "data.json", "detector.npz", "history.csv"]
     config = json.loads((folder / "model" / "config.json").read_text())
     assert (config["window_size"], config["epochs"], config["seed"]) == (20, 1, 0)
 

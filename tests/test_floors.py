@@ -16,6 +16,7 @@ PACKAGE = Path(tsad_keras.__file__).parent
 # from its own sub-package, or from the modules of its own floor (those may not form a circle).
 FLOORS = {
     "config": 0,
+    "children": 0,
     "errors": 0,
     "files": 0,
     "version": 0,
@@ -38,6 +39,7 @@ FLOORS = {
     "streaming": 6,
     "baselines": 6,
     "benchmark": 7,
+    "fleet": 7,
     "report": 7,
     "plots": 7,
     "reporting": 7,

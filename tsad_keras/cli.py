@@ -20,8 +20,9 @@ EXIT_INTERRUPTED = 130
 
 _AFTER_INTERRUPT = {
     "train": "the same command goes on from the last checkpoint, if there is one",
-    "score": "nothing was written; run it again",
+    "score": "nothing was written of what was not finished; run it again",
     "evaluate": "nothing was written; run it again",
+    "report": "nothing was written; run it again",
     "reproduce": "the same command goes on from the last checkpoint, if there is one",
     "benchmark": "the same command goes on with the runs that are missing",
     "export": "nothing was written; run it again",
@@ -37,6 +38,7 @@ examples:
   tsad-keras train --train-file normal.csv --model-dir saved_models/mine
   tsad-keras score --model-dir saved_models/mine --input today.csv --output scores.csv
   tsad-keras evaluate --scores scores.csv --labels today_labels.csv
+  tsad-keras report --model-dir saved_models/mine --input today.csv --output report.html
   tsad-keras export --model-dir saved_models/mine --export-dir saved_models/mine
   tsad-keras serve --export-dir saved_models/mine
   tail -f metrics.csv | tsad-keras stream --model-dir saved_models/mine
@@ -99,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("train", "train on normal history and save the model", flags.add_train),
         ("score", "score a file of any length with a trained model", flags.add_score),
         ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),
+        ("report", "score a file and write one page to look at", flags.add_report),
         ("reproduce", "train, score, compare with baselines, report", flags.add_reproduce),
         ("benchmark", "compare methods on datasets, over seeds", flags.add_benchmark),
         (

@@ -45,6 +45,9 @@ class Config:
 
     # --- scaling ---------------------------------------------------------------------------------
     clip: float = 50.0  # z-scores beyond this are cut, so that one wild value cannot own a series
+    # Several series: scaler, calibration, levels and thresholds of each entity of its own, networks
+    # and memory shared. Off: one of each for all, so that an unknown series can be scored as well.
+    entity_scaling: bool = False
 
     # --- masks and augmentation ------------------------------------------------------------------
     mask_type: Literal["geometric", "random", "none"] = "geometric"  # the paper's augmentation

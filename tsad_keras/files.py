@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -189,6 +190,16 @@ def _try_lock(descriptor: int) -> bool:
     except (ImportError, OSError):  # no POSIX system, no locks here, or another process has it
         return False
     return True
+
+
+def folder_name(entity: str) -> str:
+    """An entity's name as that of one folder, which cannot lead out of its parent.
+
+    Example:
+        >>> folder_name("valve1/0"), folder_name("../web 1")
+        ('valve1_0', '_web_1')
+    """
+    return re.sub(r"[^\w.+-]+", "_", entity).strip(".") or "entity"
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

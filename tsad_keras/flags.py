@@ -11,6 +11,13 @@ from tsad_keras.datasets import DATASET_NAMES
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=True, file_flag="--train-file", many=True)
+    parser.add_argument(
+        "--per-entity", action="store_true", help="a model for each entity, in a folder each"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="with it: processes at a time (default: cores)"
+    )
+    add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
     parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
     add_settings(parser)
@@ -20,13 +27,12 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
     add_source(parser, required=True, file_flag="--input", many=False)
     parser.add_argument(
-        "--output", required=True, help="CSV file for time, anomaly_score, is_anomaly"
+        "--output",
+        required=True,
+        help="CSV file for time, anomaly_score, is_anomaly; with --entities a folder of such",
     )
-    parser.add_argument(
-        "--causal",
-        action="store_true",
-        help="judge each row by what came before it only, as `stream` does",
-    )
+    add_max_gap(parser)
+    add_causal(parser)
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
     )
@@ -34,8 +40,26 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", required=True, help="CSV file that `score` wrote")
-    add_source(parser, required=True, file_flag="--labels", many=False)
+    add_source(parser, required=True, file_flag="--labels", many=False, entities=False)
     parser.add_argument("--output", help="JSON file for the numbers")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    add_source(parser, required=True, file_flag="--input", many=False, entities=False)
+    parser.add_argument(
+        "--labels", help="labels of the rows (default: the input's label column, if it has one)"
+    )
+    parser.add_argument("--output", required=True, help="HTML file; it needs no network")
+    add_causal(parser)
+
+
+def add_causal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--causal",
+        action="store_true",
+        help="judge each row by what came before it only, as `stream` does",
+    )
 
 
 def add_reproduce(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +105,7 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    parser.add_argument("--entity", help="which one, of a model of several")
     parser.add_argument(
         "--export-dir", required=True, help="folder of the exported versions 1, 2 ...; a new one"
     )
@@ -127,6 +152,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--model-dir", help="folder of a trained model")
     which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    parser.add_argument("--entity", help="which one, with a --model-dir of several")
     parser.add_argument(
         "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
     )
@@ -140,12 +166,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", metavar="FILE", help="go on from here, if it exists, and save the state here"
     )
-    parser.add_argument(
-        "--max-gap",
-        type=number,
-        metavar="X",
-        help="seconds (or units of numeric times) between rows that begin a new series",
-    )
+    add_max_gap(parser)
     parser.add_argument(
         "--hysteresis",
         type=number,
@@ -174,8 +195,22 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
 
 
+def add_max_gap(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-gap",
+        type=number,
+        metavar="X",
+        help="seconds (or units of numeric times) between rows that begin a new series",
+    )
+
+
 def add_source(
-    parser: argparse.ArgumentParser, *, required: bool, file_flag: str, many: bool
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool,
+    file_flag: str,
+    many: bool,
+    entities: bool = True,
 ) -> None:
     """Data from a file of the user's, or from a dataset by name."""
     group = parser.add_mutually_exclusive_group(required=required)
@@ -183,7 +218,10 @@ def add_source(
     text = "CSV or Parquet file" + (", several = several series" if many else "")
     group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
     group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
-    parser.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--entity", help="which series of the dataset, such as machine-1-6")
+    if entities:
+        which.add_argument("--entities", nargs="+", metavar="E", help="several, or: all")
     add_places(parser)
 
 
@@ -191,6 +229,14 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder of the datasets (%(default)s)")
     parser.add_argument("--time-column", help="own data: the time column (default: found)")
     parser.add_argument("--label-column", help="own data: the label column (default: found)")
+    parser.add_argument(
+        "--columns", nargs="+", metavar="C", help="own data: only these columns (default: all)"
+    )
+    parser.add_argument(
+        "--resample",
+        metavar="T",
+        help="own data: means over a grid of time, such as 60s; none = rows as they come",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
 FORMAT_VERSION = 2
+ENTITIES_FORMAT_VERSION = 3  # with `entities`: unknown to what knows 2 only; all else is the same
 FILE_NAME = "detector.npz"
+RATE_FILE = "data.json"
 
 
 def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
@@ -21,13 +24,13 @@ def write_bundle(directory: Path, arrays: dict[str, np.ndarray], metadata: dict[
     Args:
         directory: Created if missing.
         arrays: Named arrays.
-        metadata: JSON-serialisable; has a key `config`.
+        metadata: JSON-serialisable; has a key `config`, and `entities` if it is of several.
 
     Raises:
         InputError: If the folder cannot be written to.
     """
     header = {
-        "format_version": FORMAT_VERSION,
+        "format_version": _format_of(metadata),
         "package_version": __version__,
         **metadata,
     }
@@ -54,9 +57,35 @@ def read_bundle(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         raise InputError(
             f"the model file {path} is damaged ({error}); train again or restore it"
         ) from error
-    if format_version != FORMAT_VERSION:
+    if format_version != _format_of(header):
         raise InputError(
-            f"the model file {path} has format {format_version}, expected {FORMAT_VERSION}; load "
-            "it with the version of tsad_keras that wrote it, or train again"
+            f"the model file {path} has format {format_version}, expected {_format_of(header)}; "
+            "load it with the version of tsad_keras that wrote it, or train again"
         )
     return arrays, header
+
+
+def _format_of(metadata: dict[str, Any]) -> int:
+    return ENTITIES_FORMAT_VERSION if "entities" in metadata else FORMAT_VERSION
+
+
+def write_rate(directory: Path, rate: dict[str, Any] | None) -> None:
+    """Notes beside a model how far apart in time the rows are that it was trained on.
+
+    Args:
+        directory: The model's folder.
+        rate: `interval` and `unit`; None if the rows had no times.
+    """
+    if rate is None:
+        (directory / RATE_FILE).unlink(missing_ok=True)
+    else:
+        write_json(directory / RATE_FILE, rate)
+
+
+def read_rate(directory: Path) -> dict[str, Any] | None:
+    """What `write_rate` wrote; None if there is nothing, or nothing of use."""
+    try:
+        rate = json.loads((directory / RATE_FILE).read_text(encoding="utf-8"))
+        return {"interval": float(rate["interval"]), "unit": str(rate["unit"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

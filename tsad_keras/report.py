@@ -80,7 +80,11 @@ def _window_level(window_level: dict[str, Any] | None) -> str:
 
 def _where_files_lie(result: dict[str, Any]) -> str:
     folder = result["folder"]
-    lines = [("report", "report.md"), ("numbers", "results_summary.json")]
+    lines = [
+        ("report", "report.html"),
+        ("the same as text", "report.md"),
+        ("numbers", "results_summary.json"),
+    ]
     if result["kind"] == "run":
         lines += [("scores and alarms", "scores.csv"), ("figures", "figures/")]
         lines += [("model", "model/"), ("losses", "history.csv"), ("settings", "config.json")]

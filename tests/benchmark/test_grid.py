@@ -203,7 +203,7 @@ def test_the_command_runs_processes_and_goes_on(own_folder, capsys):
 
 
 def test_a_process_that_dies_is_a_failed_task(own_folder, monkeypatch, capsys):
-    monkeypatch.setattr("tsad_keras.benchmark.processes.sys.executable", "/bin/false")
+    monkeypatch.setattr("tsad_keras.children.sys.executable", "/bin/false")
     assert main(command("--methods", "l2-norm")) == EXIT_BAD_INPUT
     assert "ended with code 1" in capsys.readouterr().err
 

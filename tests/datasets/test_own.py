@@ -31,6 +31,18 @@ def test_folder_of_folders_in_natural_order(data_dir):
     assert dataset.notes == ()
 
 
+def test_an_entity_is_found_without_a_look_at_all_others(data_dir, monkeypatch):
+    monkeypatch.setattr("tsad_keras.datasets.own._find_entities", None)
+    assert load_dataset("own", "server-2", data_dir).entity == "server-2"
+
+
+def test_a_name_cannot_lead_out_of_the_folder(data_dir):
+    (data_dir / "train.csv").write_text("a\n1\n")
+    for name in ("../own/server-2", "server-2/", ".", "..", "server-3"):
+        with pytest.raises(InputError, match="unknown entity"):
+            load_dataset("own", name, data_dir / "own")
+
+
 def test_single_folder_is_one_entity_and_labels_come_from_the_test_file(files):
     assert list_entities("own", files) == [files.name]
     dataset = load_dataset("own", None, files)

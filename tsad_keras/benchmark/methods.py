@@ -153,6 +153,37 @@ def baseline_result(
     }
 
 
+def floor_results(
+    labels: np.ndarray, false_alarm_rate: float, seed: int = 0
+) -> list[dict[str, Any]]:
+    """The rows of chance and of always alarm, which need no training rows.
+
+    Args:
+        labels: `(num_timesteps,)` 0/1.
+        false_alarm_rate: Share of time steps that chance alarms.
+        seed: Of the random scores.
+    """
+    scores = np.random.default_rng(seed).random(len(labels))
+    always = np.ones(len(labels))
+    floors = [
+        (RandomBaseline.name, scores, 1 - false_alarm_rate, false_alarm_rate),
+        (AlwaysAlarmBaseline.name, always, 1.0, 1.0),
+    ]
+    return [
+        {
+            "method": name,
+            "is_detector": False,
+            "is_floor": True,
+            **_judged(values, (values >= threshold).astype(np.int8), labels),
+            "threshold": threshold,
+            "expected_false_alarm_rate": expected,
+            "fit_seconds": None,
+            "score_seconds": None,
+        }
+        for name, values, threshold, expected in floors
+    ]
+
+
 def window_level_result(
     detector: ContrastiveGANDetector, test: np.ndarray, labels: np.ndarray | None
 ) -> dict[str, Any]:

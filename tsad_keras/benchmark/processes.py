@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
-import json
-import os
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
-import tsad_keras
 from tsad_keras.benchmark.worker import Task
+from tsad_keras.children import Child, ChildDiedError
 from tsad_keras.errors import InputError
 
 Rows = list[dict[str, Any]]
-# Seconds mean the same with any number of jobs, and sums come out in the same order.
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
 
 
 class TaskError(Exception):
@@ -48,46 +34,16 @@ def run_in_process(task: Task, started: Callable[[subprocess.Popen], None]) -> I
     Raises:
         TaskError: If the input was at fault or the process died.
     """
-    root = str(Path(tsad_keras.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    environment = {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        **os.environ,
-        **dict.fromkeys(_THREADS, "1"),
-        "PYTHONPATH": path,
-    }
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", task.worker],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends its children
-        )
-        started(process)
+    with Child(task.worker) as child:
+        started(child.process)
+        child.send(dataclasses.asdict(task))
         try:
-            # Left open: the child ends when it closes, which it does if this process is killed.
-            process.stdin.write(json.dumps(dataclasses.asdict(task)).encode() + b"\n")
-            process.stdin.flush()
-            for line in process.stdout:
-                answer = json.loads(line)
+            for answer in child.answers():
                 if "error" in answer:
                     raise TaskError(answer["error"])
                 yield answer
-            code = process.wait()
-        except BrokenPipeError:  # it died before it had read its task
-            code = process.wait()
-        finally:
-            process.kill()  # of no effect on one that has ended
-            process.wait()
-            process.stdout.close()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-        if code:
-            errors.seek(0)
-            lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-            raise TaskError(f"its process ended with code {code}: {lines[-1] if lines else '-'}")
+        except ChildDiedError as error:
+            raise TaskError(str(error)) from error
 
 
 def run_tasks(

@@ -25,7 +25,12 @@ from tsad_keras.config import Config
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, write_json
-from tsad_keras.reporting.alarms import group_alarms, largest_alarms, list_alarms
+from tsad_keras.reporting.alarms import (
+    describe_alarms,
+    group_alarms,
+    largest_alarms,
+    scored_test_part,
+)
 from tsad_keras.reporting.drift import drift_facts, drift_warnings
 from tsad_keras.reporting.facts import (
     data_facts,
@@ -37,6 +42,8 @@ from tsad_keras.reporting.facts import (
     versions,
 )
 from tsad_keras.reporting.markdown import run_markdown
+from tsad_keras.reporting.page import run_page
+from tsad_keras.reporting.scored_series import ScoredSeries
 from tsad_keras.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -45,7 +52,8 @@ Summary = dict[str, Any]
 
 RESULTS = "results_summary.json"
 REPORT = "report.md"
-FORMAT = 2  # of results_summary.json; results of another one are computed again
+PAGE = "report.html"
+FORMAT = 3  # of results_summary.json; results of another one are computed again
 MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold must not fill the disk
 
 
@@ -75,19 +83,22 @@ def run_once(
             "smaller window_size"
         )
     # Old results must never stand beside new files, whenever this run may be killed.
-    for name in (RESULTS, REPORT, "scores.csv", *_figure_names(folder)):
+    for name in (RESULTS, REPORT, PAGE, "scores.csv", *_figure_names(folder)):
         (folder / name).unlink(missing_ok=True)
     write_json(folder / "config.json", config.to_dict())
     started = time.perf_counter()
     scored = score_detector(
         dataset.train, dataset.test, dataset.feature_names, config, folder, verbose=verbose
     )
-    summary = _summarise(dataset, config, scored, folder)
+    series = scored_test_part(dataset, scored.contributions, scored.scores, scored.predictions)
+    summary = _summarise(dataset, config, scored, series, folder)
     summary["seconds"]["total"] = time.perf_counter() - started
     summary["peak_memory_mb"] = peak_memory_mb()
     summary = jsonable(summary)
     with atomic_write(folder / REPORT) as file:
         file.write(run_markdown(summary))
+    with atomic_write(folder / PAGE) as file:
+        file.write(run_page(summary, series, scored.detector.history_))
     write_json(folder / RESULTS, summary)  # last: its presence says that all the rest is there
     scored.detector.discard_checkpoint()
     return {**summary, "folder": str(folder)}
@@ -122,17 +133,21 @@ def _method_rows(
 
 
 def _summarise(
-    dataset: TimeSeriesDataset, config: Config, scored: ScoredDetector, folder: Path
+    dataset: TimeSeriesDataset,
+    config: Config,
+    scored: ScoredDetector,
+    series: ScoredSeries,
+    folder: Path,
 ) -> Summary:
     labels, detector = dataset.test_labels, scored.detector
     methods = _method_rows(dataset, config, scored)
-    alarms = list_alarms(dataset, scored.contributions, scored.scores, scored.predictions)
+    alarms = describe_alarms(series)
     groups = group_alarms(alarms, config.window_size // 2)
     parts = score_parts(scored, dataset.train, dataset.test)
     drift = drift_facts(dataset, config.clip)
     _write_scores(dataset, scored, folder)
     draw_figures(dataset, scored, groups, parts, folder)
-    files = ["config.json", "history.csv", "scores.csv", "model/detector.npz", REPORT]
+    files = ["config.json", "history.csv", "scores.csv", "model/detector.npz", REPORT, PAGE]
     return {
         "kind": "run",
         "format": FORMAT,

@@ -6,20 +6,20 @@ import dataclasses
 import gc
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tsad_keras.benchmark.run import REPORT, RESULTS, Summary, run_once
+from tsad_keras.benchmark.run import PAGE, REPORT, RESULTS, Summary, run_once
 from tsad_keras.config import Config
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, write_json
+from tsad_keras.files import atomic_write, folder_name, write_json
 from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
+from tsad_keras.reporting.page import mean_page
 from tsad_keras.reporting.tables import detector_row
 
 logger = logging.getLogger(__name__)
@@ -97,13 +97,13 @@ def reproduce(
         of_entity = _run_seeds(
             load(config.seed),
             config,
-            folder / _folder_name(entity) if len(chosen) > 1 else folder,
+            folder / folder_name(entity) if len(chosen) > 1 else folder,
             seeds=seeds,
             verbose=verbose,
             reseed=reseed,
         )
         if len(chosen) > 1 and seeds > 1:
-            _write_mean(of_entity, folder / _folder_name(entity), config)
+            _write_mean(of_entity, folder / folder_name(entity), config)
         runs += of_entity
     return runs[0] if len(runs) == 1 else _write_mean(runs, folder, config)
 
@@ -162,7 +162,7 @@ def _free_memory() -> None:
 
 
 def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
-    """Writes the means of several runs as `report.md` and `results_summary.json`."""
+    """Writes the means of several runs as `report.md`, `report.html` and `results_summary.json`."""
     first = runs[0]["dataset"]
     notes = dict.fromkeys(note for run in runs for note in run["dataset"]["notes"])
     summary = {
@@ -187,6 +187,8 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
     summary = jsonable(summary)
     with atomic_write(folder / REPORT) as file:
         file.write(mean_markdown(summary))
+    with atomic_write(folder / PAGE) as file:
+        file.write(mean_page(summary))
     write_json(folder / RESULTS, summary)
     return {**summary, "folder": str(folder)}
 
@@ -204,8 +206,3 @@ def _run_line(run: Summary, folder: Path) -> dict[str, Any]:
         "warnings": run["warnings"],
         "seconds": run["seconds"]["total"],
     }
-
-
-def _folder_name(entity: str) -> str:
-    """An entity as a folder's name; `valve1/0` becomes `valve1_0`."""
-    return re.sub(r"[^\w.+-]+", "_", entity).strip(".") or "entity"

@@ -11,15 +11,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
+from tsad_keras import children
 from tsad_keras.benchmark.posts import posts
 from tsad_keras.benchmark.registry import Method, Model, methods, models
 from tsad_keras.config import Config
@@ -155,6 +153,7 @@ def settings_digest(method: Method, overrides: dict[str, Any]) -> str:
     else:
         baseline = model.make_baseline(config)
         settings = {"class": type(baseline).__name__, **vars(baseline)}
+    settings.pop("entity_scaling", None)  # each model has one series here
     text = json.dumps([FORMAT, settings, method.options, common_span(overrides)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -281,24 +280,14 @@ def serve(make_task: Callable[..., Task], run: Callable[[Any], Iterator[list[Row
         make_task: The task's class.
         run: Yields the rows of each seed.
     """
-    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # nothing but results goes to standard output
-    task = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    answers = children.Answers()
+    task = next(children.tasks())
     try:
         for rows in run(make_task(**{**task, "methods": tuple(task["methods"])})):
-            results.write(json.dumps(rows) + "\n")
-            results.flush()
+            answers.send(rows)
     except InputError as error:
-        results.write(json.dumps({"error": str(error)}) + "\n")
-        results.flush()
-    sys.stdout.flush()
-    os._exit(0)  # the thread above may still hold standard input
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
+        answers.send({"error": str(error)})
+    children.end()
 
 
 if __name__ == "__main__":

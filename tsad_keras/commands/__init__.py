@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import logging
-import sys
 from pathlib import Path
-from typing import IO
-
-import numpy as np
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
 from tsad_keras.commands.exports import export, verify_export
-from tsad_keras.commands.places import check_folder, check_output, claimed_folder
+from tsad_keras.commands.places import check_folder, check_output
+from tsad_keras.commands.reports import report
+from tsad_keras.commands.scorings import score
 from tsad_keras.commands.servers import serve
 from tsad_keras.commands.starting import quiet_start
 from tsad_keras.commands.streams import stream
-from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write, is_stream, write_json
+from tsad_keras.commands.trainings import train
+from tsad_keras.files import write_json
 
 __all__ = [
     "benchmark",
     "download",
     "evaluate",
     "export",
+    "report",
     "reproduce",
     "score",
     "serve",
@@ -33,72 +30,6 @@ __all__ = [
     "train",
     "verify_export",
 ]
-
-
-def train(arguments: argparse.Namespace) -> None:
-    """Trains on files or on a dataset's training part and saves the model."""
-    config = sources.read_config(arguments)
-    folder = Path(arguments.model_dir)
-    check_folder(folder)
-    if arguments.tensorboard_dir:
-        check_folder(Path(arguments.tensorboard_dir))
-    series, feature_names = sources.training_series(arguments)
-    with quiet_start():
-        from tsad_keras.detector import ContrastiveGANDetector
-        from tsad_keras.training import TrainingDivergedError
-
-    detector = ContrastiveGANDetector.from_config(config)
-    with claimed_folder(folder):
-        try:
-            detector.fit(
-                series,
-                feature_names=feature_names,
-                verbose=not arguments.quiet,
-                checkpoint_path=folder / "checkpoint.npz",
-                history_path=folder / "history.csv",
-                tensorboard_dir=arguments.tensorboard_dir,
-            )
-        except TrainingDivergedError as error:
-            if not error.best_epoch:
-                raise InputError(f"{error}; no model was saved") from error
-            detector.save(folder)
-            raise InputError(f"{error}; the model with those weights is in {folder}") from error
-        detector.save(folder)
-        detector.discard_checkpoint()
-    print(
-        f"trained on {len(series)} series with {sum(map(len, series))} rows and "
-        f"{len(feature_names)} features; best epoch {detector.best_epoch_} of "
-        f"{len(detector.history_)}; threshold {detector.threshold_:.6g} for an expected "
-        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}\nmodel: {folder}"
-    )
-
-
-def score(arguments: argparse.Namespace) -> None:
-    """Scores a file in chunks, or a dataset's test part, into a CSV file."""
-    output = Path(arguments.output)
-    check_output(output, [arguments.input])
-    if is_stream(output):  # it may be standard output: nothing but scores may go there
-        logging.getLogger("tsad_keras").setLevel(logging.WARNING)
-    with quiet_start():
-        from tsad_keras.detector import load_detector
-
-    detector = load_detector(arguments.model_dir)
-    pending: list[np.ndarray] = []  # times whose scores are not final yet
-    pieces = sources.score_pieces(arguments, detector.feature_names_, pending)
-    threshold = detector.alarm_threshold(arguments.causal)
-    num_rows = num_alarms = 0
-    with atomic_write(output) as file:
-        file.write("time,anomaly_score,is_anomaly\n")
-        for contributions in detector.iterate_explained(pieces, causal=arguments.causal):
-            scores = contributions.sum(axis=1)
-            alarms = scores >= threshold
-            _write_scores(file, _take(pending, len(scores)), scores, alarms)
-            num_rows += len(scores)
-            num_alarms += int(alarms.sum())
-    print(
-        f"{num_rows} time steps, {num_alarms} alarms ({num_alarms / num_rows:.2%}): {output}",
-        file=sys.stderr if is_stream(output) else sys.stdout,
-    )
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -122,21 +53,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
 def reproduce(arguments: argparse.Namespace) -> None:
     """Trains, scores, evaluates against baselines and reports."""
     config = sources.read_config(arguments)
+    sources.refuse_entity_scaling("reproduce", config.entity_scaling)
     name = arguments.name
     folder = Path(arguments.output or f"runs/{name}")
     dataset = sources.own_files(arguments)
     sources.check_source(arguments, None if dataset is not None else name)
-    entities = sources.chosen_entities(arguments) if dataset is None else None
+    entities = sources.chosen_entities(name, arguments) if dataset is None else None
     check_folder(folder)
     with quiet_start():
         from tsad_keras import benchmark as benchmarks
-        from tsad_keras import report
+        from tsad_keras.report import print_table
 
     common = {"seeds": arguments.seeds, "verbose": not arguments.quiet}
     if dataset is not None:
         result = benchmarks.reproduce_entity(dataset, config, folder, **common)
     else:
-        options = sources.column_options(arguments) if name == "own" else {}
+        options = sources.reader_options(arguments, name)
         result = benchmarks.reproduce(
             name,
             entities,
@@ -146,7 +78,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
             data_options=options,
             **common,
         )
-    report.print_table(result)
+    print_table(result)
 
 
 def download(arguments: argparse.Namespace) -> None:
@@ -156,25 +88,3 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
-
-
-def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
-    """Removes and returns the first `count` times."""
-    parts = []
-    while count:
-        head = pending.pop(0)
-        parts.append(head[:count])
-        if len(head) > count:
-            pending.insert(0, head[count:])
-        count -= len(parts[-1])
-    return np.concatenate(parts)
-
-
-def _write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
-    from tsad_keras.datasets.table_cells import show_time
-
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows(
-        (show_time(time), f"{value:.9g}", int(alarm))
-        for time, value, alarm in zip(times, scores, alarms, strict=True)
-    )

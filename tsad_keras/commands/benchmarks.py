@@ -7,6 +7,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.places import claimed_folder
@@ -23,6 +24,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         for field in dataclasses.fields(Config)
         if hasattr(arguments, field.name)
     }
+    sources.refuse_entity_scaling("benchmark", given.get("entity_scaling", False))
     check_overrides(given, choose_methods(arguments.methods))  # before anything is made
     folder = Path(arguments.output)
     with claimed_folder(folder, "benchmark", "--output"):
@@ -41,9 +43,9 @@ def benchmark(arguments: argparse.Namespace) -> None:
     print(f"report: {path}")
 
 
-def _data_options(arguments: argparse.Namespace) -> dict[str, dict[str, str | None]]:
+def _data_options(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if "own" in arguments.datasets:
-        return {"own": sources.column_options(arguments)}
+        return {"own": sources.own_options(arguments)}
     for name in arguments.datasets:
         sources.check_source(arguments, name)
     return {}

@@ -14,10 +14,10 @@ def export(arguments: argparse.Namespace) -> None:
     """Writes a trained model as the next version of a SavedModel."""
     check_folder(Path(arguments.export_dir))
     with quiet_start():
-        from tsad_keras.detector import load_detector
+        from tsad_keras.commands.models import load_model
         from tsad_keras.export.writer import export_saved_model
 
-    detector = load_detector(arguments.model_dir)
+    detector = load_model(arguments.model_dir, arguments.entity)
     folder = export_saved_model(detector, arguments.export_dir, tflite=arguments.tflite)
     print(f"exported: {folder}")
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tsad_keras.datasets.table_chunks import Table
+
+# Flags of own data, and options of its reader under the same names.
+OWN_FLAGS = ("time_column", "label_column", "columns", "resample")
 
 
 def read_config(arguments: argparse.Namespace) -> Config:
@@ -31,14 +37,33 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return Config.from_dict({**values, **given})
 
 
-def check_source(arguments: argparse.Namespace, dataset: str | None) -> None:
-    """Refuses flags that would be ignored: columns of published data, entities of single files."""
-    if dataset is None and arguments.entity:
+def refuse_entity_scaling(command: str, is_on: bool) -> None:
+    """Refuses a setting that is for one model of many entities where each has a model."""
+    if is_on:
+        raise InputError(
+            f"--entity-scaling came with {command}, which trains a model for each entity; leave it "
+            "out, or use `train --entities all --entity-scaling`"
+        )
+
+
+def check_source(
+    arguments: argparse.Namespace, dataset: str | None, *, has_entities: bool = False
+) -> None:
+    """Refuses flags that would be ignored: columns of published data, entities of single files.
+
+    Args:
+        arguments: The flags.
+        dataset: Name of the dataset; None for files.
+        has_entities: Whether an entity may be named for a file, because a model knows it.
+    """
+    if dataset is None and arguments.entity and not has_entities:
         raise InputError(
             f"--entity {arguments.entity} came with a file, expected it with --dataset; leave it "
             "out or name a dataset"
         )
-    for flag in ("time_column", "label_column"):
+    if dataset is None and getattr(arguments, "entities", None):
+        raise InputError("--entities came with files, expected it with --dataset; leave it out")
+    for flag in OWN_FLAGS:
         if dataset not in (None, "own") and getattr(arguments, flag):
             raise InputError(
                 f"--{flag.replace('_', '-')} came with the dataset {dataset}, whose columns are "
@@ -46,69 +71,85 @@ def check_source(arguments: argparse.Namespace, dataset: str | None) -> None:
             )
 
 
-def load_named(arguments: argparse.Namespace) -> Any:
-    """The dataset of `--dataset`, `--entity` and `--data-dir`."""
+def load_named(arguments: argparse.Namespace, entity: str | None = None) -> Any:
+    """The dataset of `--dataset`, `--entity` (unless one is given) and `--data-dir`."""
     from tsad_keras.datasets import load_dataset
 
-    options = column_options(arguments) if arguments.dataset == "own" else {}
-    return load_dataset(arguments.dataset, arguments.entity, arguments.data_dir, **options)
+    chosen = entity or arguments.entity
+    return load_dataset(arguments.dataset, chosen, arguments.data_dir, **reader_options(arguments))
 
 
-def column_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags that name columns of a person's own files."""
-    return {"time_column": arguments.time_column, "label_column": arguments.label_column}
+def reader_options(arguments: argparse.Namespace, dataset: str | None = None) -> dict[str, Any]:
+    """What the reader of a dataset takes of the flags: `own_options` for own data."""
+    return own_options(arguments) if (dataset or arguments.dataset) == "own" else {}
 
 
-def training_series(arguments: argparse.Namespace) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The series to train on and the names of their features."""
-    check_source(arguments, arguments.dataset)
-    if arguments.dataset:
-        dataset = load_named(arguments)
-        return [dataset.train], dataset.feature_names
-    from tsad_keras.datasets.base import check_values
-    from tsad_keras.datasets.tables import read_table
-
-    series: list[np.ndarray] = []
-    feature_names: tuple[str, ...] | None = None
-    for path in arguments.train_file:
-        table = read_table(path, feature_names=feature_names, **column_options(arguments))
-        feature_names = table.feature_names
-        if len(arguments.train_file) == 1:
-            check_values(table.values, feature_names, str(path), training=True)
-        series.append(table.values)
-    return series, feature_names
+def own_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that say how a person's own data are read."""
+    return {flag: getattr(arguments, flag) for flag in OWN_FLAGS}
 
 
-def score_pieces(
-    arguments: argparse.Namespace, feature_names: tuple[str, ...], pending: list[np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yields raw values chunk by chunk and notes their times in `pending`."""
-    check_source(arguments, arguments.dataset)
-    if arguments.dataset:
-        dataset = load_named(arguments)
-        _check_same_features(dataset.feature_names, feature_names)
-        times = dataset.test_timestamps
-        pending.append(np.arange(dataset.num_test) if times is None else np.asarray(times))
-        return iter([dataset.test])
+def table_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those that say what the columns of one file are."""
+    return {name: value for name, value in own_options(arguments).items() if name != "resample"}
+
+
+def score_tables(
+    arguments: argparse.Namespace,
+    dataset: Any | None,
+    feature_names: tuple[str, ...],
+    rate: dict[str, Any] | None = None,
+) -> Iterator[Table]:
+    """The chunks of `--input`, if they are of the model's rate; or the test part of a dataset."""
+    from tsad_keras.datasets.table_chunks import Table
     from tsad_keras.datasets.tables import iterate_table
 
+    if dataset is not None:
+        _check_same_features(dataset.feature_names, feature_names)
+        return iter([Table(dataset.test, dataset.feature_names, dataset.test_timestamps)])
     tables = iterate_table(
         arguments.input,
         chunk_size=arguments.chunk_size,
         feature_names=feature_names,
-        **column_options(arguments),
+        **table_options(arguments),
     )
+    return _at_rate(tables, arguments, rate)
 
-    def values() -> Iterator[np.ndarray]:
-        first = 0
-        for table in tables:
-            count = len(table.values)
-            times = table.timestamps
-            pending.append(np.arange(first, first + count) if times is None else times)
-            first += count
-            yield table.values
 
-    return values()
+def _at_rate(
+    tables: Iterable[Table], arguments: argparse.Namespace, rate: dict[str, Any] | None
+) -> Iterable[Table]:
+    """The chunks of `--input` on the grid that was asked for, if they are of the model's rate."""
+    from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
+
+    interval = parse_interval(arguments.resample)
+    if arguments.resample == AS_THEY_ARE:
+        return tables
+    source = str(arguments.input)
+    if interval is not None:
+        tables = resample(tables, interval, source)
+    return check_rate(tables, rate, source)
+
+
+def rows_to_report(
+    arguments: argparse.Namespace,
+    dataset: Any,
+    feature_names: tuple[str, ...],
+    rate: dict[str, Any] | None = None,
+) -> Any:
+    """The rows, times and labels that a page is about, as a `Table`, and their name."""
+    if dataset is None:
+        from tsad_keras.datasets.own import load_rows
+
+        options = table_options(arguments)
+        table = load_rows(arguments.input, arguments.labels, feature_names=feature_names, **options)
+        (table,) = _at_rate([table], arguments, rate)
+        return table, Path(arguments.input).name
+    from tsad_keras.datasets.tables import Table
+
+    _check_same_features(dataset.feature_names, feature_names)
+    table = Table(dataset.test, dataset.feature_names, dataset.test_timestamps, dataset.test_labels)
+    return table, f"{dataset.name}, {dataset.entity}"
 
 
 def _check_same_features(came: tuple[str, ...], expected: tuple[str, ...]) -> None:
@@ -153,9 +194,15 @@ def read_labels(
     check_source(arguments, arguments.dataset)
     if not arguments.dataset:
         from tsad_keras.datasets import tables
+        from tsad_keras.datasets.sampling import parse_interval
 
         return tables.read_labels(
-            arguments.labels, num_rows=num_rows, timestamps=times, **column_options(arguments)
+            arguments.labels,
+            num_rows=num_rows,
+            timestamps=times,
+            time_column=arguments.time_column,
+            label_column=arguments.label_column,
+            interval=parse_interval(arguments.resample),
         )
     dataset = load_named(arguments)
     if dataset.test_labels is None:
@@ -185,17 +232,18 @@ def own_files(arguments: argparse.Namespace) -> Any:
     from tsad_keras.datasets.own import load_own
 
     return load_own(
-        arguments.train_file, arguments.test_file, arguments.labels, **column_options(arguments)
+        arguments.train_file, arguments.test_file, arguments.labels, **own_options(arguments)
     )
 
 
-def chosen_entities(arguments: argparse.Namespace) -> str | list[str]:
-    """The entities of `reproduce`, checked at once; all if none was named."""
+def chosen_entities(dataset: str, arguments: argparse.Namespace) -> list[str]:
+    """The entities of `--entity` or `--entities`, checked at once; all if none was named."""
     from tsad_keras.datasets import list_entities
     from tsad_keras.datasets.published import choose_entity
 
-    known = list_entities(arguments.name, arguments.data_dir)  # raises for unknown names, no files
+    known = list_entities(dataset, arguments.data_dir)  # raises for unknown names, no files
     named = [arguments.entity] if arguments.entity else list(arguments.entities or ["all"])
     if named == ["all"]:
-        return "all"
-    return [choose_entity(arguments.name, entity, known) for entity in named]
+        return known
+    chosen = [choose_entity(dataset, entity, known) for entity in named]
+    return list(dict.fromkeys(chosen))

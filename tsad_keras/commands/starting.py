@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -29,3 +30,21 @@ def quiet_start() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+@contextlib.contextmanager
+def quiet_readers() -> Iterator[None]:
+    """Keeps notes off the log that are of use for one series and not for hundreds.
+
+    Which column is the time, and that TensorFlow traces each of many models.
+    """
+    before = {}
+    for name, level in (("tsad_keras.datasets", logging.WARNING), ("tensorflow", logging.ERROR)):
+        logger = logging.getLogger(name)
+        before[logger] = logger.level
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        for logger, level in before.items():
+            logger.setLevel(level)

@@ -55,9 +55,14 @@ def _make_stream(arguments: argparse.Namespace) -> Any:
     from tsad_keras.streaming import StreamingDetector
 
     if arguments.model_dir:
-        from tsad_keras.detector import load_detector
+        from tsad_keras.commands.models import load_model
 
-        source = load_detector(arguments.model_dir)
+        source = load_model(arguments.model_dir, arguments.entity)
+    elif arguments.entity:
+        raise InputError(
+            f"--entity {arguments.entity} came with --export-dir: an export is of one entity; "
+            "leave it out"
+        )
     else:  # needs no Keras
         from tsad_keras.inference.exported import load_export
 

@@ -2,19 +2,24 @@
 
 A folder is one entity if it holds `train.csv` (or `.csv.gz`, `.parquet`), usually with `test.*`
 and, if labels are known, `test_label.*`. A folder of such folders has one entity each. Without
-`test.*` the last 30 % of the training file, in time order, are the test part.
+`test.*` the last 30 % of the training file, in time order, are the test part. A folder that holds
+neither, but CSV or Parquet files of any other name, has an entity each file.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tsad_keras.datasets.base import TimeSeriesDataset, check_values, split_tail
 from tsad_keras.datasets.published import choose_entity, natural_key
+from tsad_keras.datasets.sampling import check_rates, parse_interval, resample_table
 from tsad_keras.datasets.table_files import EXTENSIONS, open_table
 from tsad_keras.datasets.tables import Table, read_labels, read_table
 from tsad_keras.errors import InputError
@@ -22,6 +27,7 @@ from tsad_keras.errors import InputError
 logger = logging.getLogger(__name__)
 
 TEST_FRACTION = 0.3
+STEMS = ("train", "test", "test_label")
 
 
 def list_entities(data_dir: str | os.PathLike[str] = "data") -> list[str]:
@@ -38,6 +44,8 @@ def load(
     data_dir: str | os.PathLike[str] = "data",
     time_column: str | None = None,
     label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    resample: str | None = None,
 ) -> TimeSeriesDataset:
     """Reads one entity of a person's folder.
 
@@ -46,6 +54,8 @@ def load(
         data_dir: The folder, or one that holds it under the name `own-csv` or `own`.
         time_column: As in `load_own`.
         label_column: As in `load_own`.
+        columns: As in `load_own`.
+        resample: As in `load_own`.
 
     Returns:
         The dataset.
@@ -53,15 +63,18 @@ def load(
     Raises:
         InputError: If no entity is there, or a file is at fault.
     """
-    folders = _find_entities(data_dir)
-    entity = choose_entity("own", entity, folders)
-    folder = folders[entity]
+    place = _find_at_once(data_dir, entity)
+    if place is None:
+        places = _find_entities(data_dir)
+        entity = choose_entity("own", entity, places)
+        place = places[entity]
+    files = [_find_file(place, stem) for stem in STEMS] if place.is_dir() else [place]
     return load_own(
-        _find_file(folder, "train"),
-        _find_file(folder, "test"),
-        _find_file(folder, "test_label"),
+        *files,
         time_column=time_column,
         label_column=label_column,
+        columns=columns,
+        resample=resample,
         entity=entity,
     )
 
@@ -73,6 +86,8 @@ def load_own(
     *,
     time_column: str | None = None,
     label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    resample: str | None = None,
     test_fraction: float = TEST_FRACTION,
     entity: str | None = None,
 ) -> TimeSeriesDataset:
@@ -86,6 +101,9 @@ def load_own(
             takes the test file's label column, if it has one.
         time_column: Name of the time column; None finds it.
         label_column: Name of the label column, wherever it occurs; None finds it.
+        columns: The only columns to take as features, in this order; None takes all.
+        resample: Interval of a grid of means, such as `60s`; `none` takes rows of mixed sampling
+            rates as they come; None refuses them.
         test_fraction: Share of rows cut for the test part if there is no `test_file`, in (0, 1).
         entity: Name of the series; None takes the training file's name.
 
@@ -99,16 +117,24 @@ def load_own(
     if not 0 < test_fraction < 1:
         raise InputError(f"test_fraction is {test_fraction}, expected a number between 0 and 1")
     _check_label_column(label_column, [train_file, test_file, labels_file])
-    train = _read(train_file, time_column, label_column)
-    if test_file is None:
-        if labels_file is not None:
-            train = _with_labels(train, labels_file, label_column)
-        train, test, notes = _cut(train, test_fraction)
+    files = [str(file) for file in (train_file, test_file) if file is not None]
+    options = {"time_column": time_column, "label_column": label_column, "columns": columns}
+    tables = [_read(files[0], **options)]
+    if test_file is not None:
+        tables.append(_read(files[1], feature_names=tables[0].feature_names, **options))
+    if labels_file is not None:
+        tables[-1] = _with_labels(tables[-1], labels_file, label_column)
+    _check_zones(files, tables)
+    if resample is None:
+        check_rates([(file, t.timestamps) for file, t in zip(files, tables, strict=True)])
+    interval = parse_interval(resample)
+    train, *tests = (
+        resample_table(table, interval, file) for file, table in zip(files, tables, strict=True)
+    )
+    if tests:
+        test, notes = tests[0], _order_notes(train, tests[0])
     else:
-        test = _read(test_file, time_column, label_column, train.feature_names)
-        if labels_file is not None:
-            test = _with_labels(test, labels_file, label_column)
-        notes = _order_notes(train, test)
+        train, test, notes = _cut(train, test_fraction)
     check_values(train.values, train.feature_names, str(train_file), training=True)
     if train.labels is not None and train.labels.any():
         notes += (
@@ -130,6 +156,39 @@ def load_own(
     )
 
 
+def load_rows(
+    file: str | os.PathLike[str],
+    labels_file: str | os.PathLike[str] | None = None,
+    *,
+    feature_names: tuple[str, ...],
+    time_column: str | None = None,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Table:
+    """Reads rows to be scored, with their labels where there are such.
+
+    Args:
+        file: The rows.
+        labels_file: Their labels; None takes the file's own label column, if it has one.
+        feature_names: The columns of training.
+        time_column: As in `load_own`.
+        label_column: As in `load_own`.
+        columns: As in `load_own`.
+
+    Raises:
+        InputError: If a file is at fault, or the files do not belong together.
+    """
+    _check_label_column(label_column, [file, labels_file])
+    table = _read(
+        str(file),
+        time_column=time_column,
+        label_column=label_column,
+        columns=columns,
+        feature_names=feature_names,
+    )
+    return table if labels_file is None else _with_labels(table, labels_file, label_column)
+
+
 def _check_label_column(
     label_column: str | None, files: list[str | os.PathLike[str] | None]
 ) -> None:
@@ -149,18 +208,19 @@ def _present(path: str | os.PathLike[str], column: str | None) -> str | None:
     return column if column is not None and column in open_table(path).names else None
 
 
-def _read(
-    path: str | os.PathLike[str],
-    time_column: str | None,
-    label_column: str | None,
-    feature_names: tuple[str, ...] | None = None,
-) -> Table:
-    return read_table(
-        path,
-        time_column=time_column,
-        label_column=_present(path, label_column),
-        feature_names=feature_names,
-    )
+def _read(path: str, *, label_column: str | None, **options: Any) -> Table:
+    return read_table(path, label_column=_present(path, label_column), **options)
+
+
+def _check_zones(files: list[str], tables: list[Table]) -> None:
+    """Refuses dates with a zone in one file and without in the other."""
+    kinds = [table.time_kind for table in tables]
+    if set(kinds) == {"naive", "aware"}:
+        aware, naive = files[kinds.index("aware")], files[kinds.index("naive")]
+        raise InputError(
+            f"the times of {aware} have a time zone, those of {naive} have none, expected all "
+            "with or all without; add the zone (Z is UTC) to the latter"
+        )
 
 
 def _with_labels(table: Table, path: str | os.PathLike[str], label_column: str | None) -> Table:
@@ -171,7 +231,7 @@ def _with_labels(table: Table, path: str | os.PathLike[str], label_column: str |
         label_column=_present(path, label_column),
         timestamps=table.timestamps,
     )
-    return Table(table.values, table.feature_names, table.timestamps, labels, table.time_column)
+    return dataclasses.replace(table, labels=labels)
 
 
 def _cut(table: Table, fraction: float) -> tuple[Table, Table, tuple[str, ...]]:
@@ -209,6 +269,18 @@ def _find_file(folder: Path, stem: str) -> Path | None:
     return found[0] if found else None
 
 
+def _find_at_once(data_dir: str | os.PathLike[str], entity: str | None) -> Path | None:
+    """Returns the folder of an entity without a look at all beside it; None if in doubt."""
+    data_dir = Path(data_dir)
+    if entity is None or Path(entity).name != entity or entity == "..":
+        return None
+    folders = (data_dir / "own-csv", data_dir / "own", data_dir)
+    folder = next(filter(Path.is_dir, folders), None)
+    if folder is None or _find_file(folder, "train") or not (folder / entity).is_dir():
+        return None
+    return folder / entity if _find_file(folder / entity, "train") else None
+
+
 def _find_entities(data_dir: str | os.PathLike[str]) -> dict[str, Path]:
     """Returns entity name -> folder, in natural order."""
     data_dir = Path(data_dir)
@@ -221,7 +293,29 @@ def _find_entities(data_dir: str | os.PathLike[str]) -> dict[str, Path]:
         entities = {child.name: child for child in children if _find_file(child, "train")}
         if entities:
             return {name: entities[name] for name in sorted(entities, key=natural_key)}
+        files = _plain_files(folder)
+        if files:
+            return {name: files[name] for name in sorted(files, key=natural_key)}
     raise InputError(
-        f"no train.csv or train.parquet in {data_dir}, its sub-folders, own/ or own-csv/, expected "
-        "your own data there; name the folder with --data-dir"
+        f"no train.csv or train.parquet in {data_dir}, its sub-folders, own/ or own-csv/, and no "
+        "other CSV or Parquet files, expected your own data there; name the folder with --data-dir"
     )
+
+
+def _plain_files(folder: Path) -> dict[str, Path]:
+    """Returns name -> table file, for a folder of files that are a series each."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        extension = next((e for e in EXTENSIONS if path.name.lower().endswith(e)), None)
+        if extension is None or not path.is_file():
+            continue
+        name = path.name[: -len(extension)]
+        if name in STEMS:  # parts of one series, the training part not among them
+            return {}
+        if name in found:
+            raise InputError(
+                f"{folder} holds {found[name].name} and {path.name}, expected one of them; remove "
+                "the other"
+            )
+        found[name] = path
+    return found

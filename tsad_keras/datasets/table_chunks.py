@@ -30,6 +30,7 @@ class Table:
         labels: Shape (num_timesteps,), int8, 1 = anomalous; None without a label column.
         time_column: Name of the time column; None without one.
         first_row: Number of the first row in its file, from 1.
+        time_kind: `"number"`, `"naive"` (dates without zone) or `"aware"`; None without times.
     """
 
     values: np.ndarray
@@ -38,6 +39,7 @@ class Table:
     labels: np.ndarray | None = None
     time_column: str | None = None
     first_row: int = 1
+    time_kind: str | None = None
 
     @property
     def num_timesteps(self) -> int:
@@ -116,8 +118,10 @@ def _convert(raw: RawTable, roles: Roles, batch: pyarrow.RecordBatch, first_row:
                 "no label"
             )
         labels = numbers.astype(np.int8)
-    time_name = None if roles.time is None else raw.names[roles.time]
-    return Table(values, roles.feature_names, timestamps, labels, time_name, first_row)
+    time_name, time_kind = None, None
+    if roles.time is not None:
+        time_name, time_kind = raw.names[roles.time], roles.time_kind
+    return Table(values, roles.feature_names, timestamps, labels, time_name, first_row, time_kind)
 
 
 def concatenate(tables: list[Table]) -> Table:
@@ -131,4 +135,6 @@ def concatenate(tables: list[Table]) -> Table:
         None if first.timestamps is None else np.concatenate([t.timestamps for t in tables]),
         None if first.labels is None else np.concatenate([table.labels for table in tables]),
         first.time_column,
+        first.first_row,
+        first.time_kind,
     )

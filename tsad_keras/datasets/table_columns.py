@@ -47,6 +47,7 @@ def find_roles(
     time_column: str | None,
     label_column: str | None,
     feature_names: Sequence[str] | None,
+    columns: Sequence[str] | None = None,
 ) -> Roles:
     """Decides what each column is.
 
@@ -57,12 +58,13 @@ def find_roles(
         label_column: Name of the label column; None looks for a well-known name. A column with such
             a name never becomes a feature, unless `feature_names` holds it.
         feature_names: The columns expected, in their order; None takes all that are left.
+        columns: The only columns to take as features, in this order; None takes all that are left.
 
     Raises:
         InputError: If a named column is missing, a choice is ambiguous, no numeric column is left,
             or the features are not `feature_names` in that order.
     """
-    wanted = set(feature_names or ())
+    wanted = {*(feature_names or ()), *(columns or ())}
     label, label_like = find_label(raw, label_column, wanted)
     time = find_time(raw, time_column, wanted | {raw.names[i] for i in label_like})
     taken = {time, *label_like}
@@ -70,6 +72,10 @@ def find_roles(
         logger.info("%s: the unnamed first column is an index and left out", raw.source)
         taken.add(0)
     features = tuple(i for i in range(len(raw.names)) if i not in taken)
+    if columns:
+        features = tuple(_position(raw, name, "feature") for name in dict.fromkeys(columns))
+        if time in features:
+            raise InputError(f"{raw.source}: {raw.names[time]!r} is the time, not to be a feature")
     names = tuple(raw.names[i] for i in features)
     if feature_names is not None:
         _check_feature_names(raw.source, names, tuple(feature_names))
@@ -167,9 +173,10 @@ def _check_feature_names(source: str, names: tuple[str, ...], wanted: tuple[str,
 
 def _position(raw: RawTable, name: str, role: str) -> int:
     if name not in raw.names:
+        flag = "--columns" if role == "feature" else f"--{role}-column"
         raise InputError(
             f"{raw.source} has no column {name!r}, expected it to hold the {role}; its columns are "
-            f"{_listing(raw.names)}; name one with --{role}-column"
+            f"{_listing(raw.names)}; name one with {flag}"
         )
     return raw.names.index(name)
 

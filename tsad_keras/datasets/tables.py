@@ -9,7 +9,7 @@ Rules on which results depend:
 - **Time** stays as it came. Numbers become float64. Dates must be ISO 8601 and become
   datetime64[ns]; dates with a zone are converted to UTC, so different offsets in one file (summer
   time) are fine; dates with and without a zone in one file are refused. Times must be strictly
-  increasing.
+  increasing. Mixed sampling rates: see `sampling.py`; gaps: see `gaps.py`.
 - **Labels** are 0 and 1 (or false and true), without gaps. A column called `label`,
   `labels`, `is_anomaly` or `anomaly` is the label and never a feature.
 - **Features** at scoring must be those of training, in the same order; anything else is refused.
@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from tsad_keras.datasets.base import check_values
+from tsad_keras.datasets.sampling import resample_table
 from tsad_keras.datasets.table_cells import show_time
 from tsad_keras.datasets.table_chunks import Table, concatenate, convert_chunks
 from tsad_keras.datasets.table_columns import find_label_roles, find_roles
@@ -44,6 +45,7 @@ def read_table(
     label_column: str | None = None,
     feature_names: Sequence[str] | None = None,
     decimal: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Table:
     """Reads a whole `.csv`, `.csv.gz` or `.parquet` file.
 
@@ -54,6 +56,7 @@ def read_table(
         label_column: Name of the label column; None finds it by name.
         feature_names: The columns of training, to be matched exactly; None takes what the file has.
         decimal: `"."` or `","`; None finds out.
+        columns: The only columns to take as features, in this order; None takes all.
 
     Returns:
         The table.
@@ -76,6 +79,7 @@ def read_table(
         label_column=label_column,
         feature_names=feature_names,
         decimal=decimal,
+        columns=columns,
     )
     return concatenate(list(chunks))
 
@@ -88,6 +92,7 @@ def iterate_table(
     label_column: str | None = None,
     feature_names: Sequence[str] | None = None,
     decimal: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[Table]:
     """Reads a file of any length in tables of `chunk_size` rows (the last may be shorter).
 
@@ -102,6 +107,7 @@ def iterate_table(
         label_column: As in `read_table`.
         feature_names: As in `read_table`.
         decimal: As in `read_table`.
+        columns: As in `read_table`.
 
     Returns:
         Iterator of tables; `first_row` tells where each begins.
@@ -112,7 +118,7 @@ def iterate_table(
     if chunk_size < 1:
         raise InputError(f"chunk_size is {chunk_size}, expected at least 1; pass a larger number")
     raw = open_table(path, decimal)
-    roles = find_roles(raw, time_column, label_column, feature_names)
+    roles = find_roles(raw, time_column, label_column, feature_names, columns)
     return convert_chunks(raw, roles, chunk_size)
 
 
@@ -123,6 +129,7 @@ def read_labels(
     time_column: str | None = None,
     label_column: str | None = None,
     timestamps: np.ndarray | None = None,
+    interval: float | None = None,
 ) -> np.ndarray:
     """Reads labels from a file of their own (or from a table that has a label column).
 
@@ -134,6 +141,7 @@ def read_labels(
             beside the time.
         timestamps: Times of the rows the labels belong to, shape (num_rows,). They must equal the
             file's, if it has times; None checks nothing.
+        interval: Of `sampling.resample`, if the rows they belong to were resampled.
 
     Returns:
         Labels, shape (num_rows,), int8, 1 = anomalous.
@@ -144,6 +152,7 @@ def read_labels(
     raw = open_table(path)
     roles = find_label_roles(raw, time_column, label_column)
     table = concatenate(list(convert_chunks(raw, roles, _WHOLE_CHUNK)))
+    table = resample_table(table, interval, str(path))
     labels = table.labels
     num_rows = len(timestamps) if num_rows is None and timestamps is not None else num_rows
     if num_rows is not None and len(labels) != num_rows:

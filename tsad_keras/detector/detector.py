@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
+from tsad_keras.detector.entities import (
+    EntityScorer,
+    as_items,
+    series_entities,
+    stacked_arrays,
+)
 from tsad_keras.detector.networks import (
     Networks,
     WindowOutputs,
@@ -20,17 +26,19 @@ from tsad_keras.detector.networks import (
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
-from tsad_keras.inference.scores import DECISIONS, SeriesScorer
+from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
-from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
 from tsad_keras.training import Checkpoint, History, TrainingDivergedError
-from tsad_keras.windows import split_train_validation, window_starts
+from tsad_keras.windows import window_starts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-class ContrastiveGANDetector(SeriesScorer):
+class ContrastiveGANDetector(EntityScorer):
     """Contrastive-GAN Transformer anomaly detector for multivariate time series.
 
     A Transformer autoencoder learns to reconstruct windows of normal data from masked views of
@@ -53,6 +61,8 @@ class ContrastiveGANDetector(SeriesScorer):
         history_: List of dicts, one an epoch; `best_epoch_` names the one that was kept.
         networks_: The Keras models `autoencoder, discriminator, projection_head,
             latent_generator`.
+        entities_: With `entity_scaling`, the detector of each entity by its name; they share
+            networks and memory. All else that is learnt (thresholds, scaler ...) is theirs.
         memory_: The `PatternMemory` of the training part; None unless the score is a fused one.
         fusion_levels_: Where the parts of the fused score lie on the validation part; None
             likewise.
@@ -76,6 +86,7 @@ class ContrastiveGANDetector(SeriesScorer):
     def __init__(self, preset: str = "contrastive-gan", **config: Any) -> None:
         self.config = Config.from_preset(preset, **config)
         self.threshold_: float | None = None
+        self.entities_: dict[str, ContrastiveGANDetector] = {}
         self._checkpoint: Checkpoint | None = None
 
     @classmethod
@@ -87,9 +98,10 @@ class ContrastiveGANDetector(SeriesScorer):
 
     def fit(
         self,
-        X: Series,
+        X: Series | Mapping[str, np.ndarray | pd.DataFrame],
         *,
         feature_names: Sequence[str] | None = None,
+        entity_names: Sequence[str] | None = None,
         verbose: bool = True,
         checkpoint_path: str | os.PathLike[str] | None = None,
         history_path: str | os.PathLike[str] | None = None,
@@ -102,8 +114,11 @@ class ContrastiveGANDetector(SeriesScorer):
 
         Args:
             X: `(num_timesteps, num_features)` array or DataFrame, or a list of such: one model for
-                several series with the same features. NaN are allowed.
+                several series with the same features; or a dict of such by entity. NaN are
+                allowed.
             feature_names: Names of the columns; default those of the DataFrame.
+            entity_names: With `entity_scaling`, the entity of each series of a list; an entity may
+                have several. Default: the keys of a dict, else `series_0 ...`.
             verbose: Whether to draw a progress bar.
             checkpoint_path: File for the state of the training; a call with the same data and
                 settings goes on from there. It stays until `discard_checkpoint`.
@@ -120,24 +135,16 @@ class ContrastiveGANDetector(SeriesScorer):
                 detector is fitted all the same, with the weights of its best epoch.
         """
         config = self.config
-        self.threshold_ = None  # not fitted until all below has gone well
-        series, names = as_series_list(X)
+        self.threshold_, self.entities_ = None, {}  # not fitted until all below has gone well
+        series, names = as_series_list(as_items(X))
         names = names if feature_names is None else feature_names
         self.feature_names_ = check_names(names, series[0].shape[1])
-        train, validation = split_train_validation(
-            series, config.window_size, config.validation_fraction
-        )
-        fitting.check_varies(train, self.feature_names_)
-        self.scaler_ = Scaler(config.clip).fit(train)
+        entities = series_entities(config, X, entity_names, len(series))
+        parts = fitting.split_parts(config, series, self.feature_names_, entities)
         self._checkpoint = None
         if checkpoint_path is not None:
-            self._checkpoint = Checkpoint(checkpoint_path, fitting.fingerprint(config, series))
-        scaled_train = [self.scaler_.transform(part) for part in train]
-        scaled_validation = [
-            self.scaler_.transform(part, last_seen(before))
-            for part, before in zip(validation, train, strict=True)
-            if len(part)
-        ]
+            fingerprint = fitting.fingerprint(config, series, entities)
+            self._checkpoint = Checkpoint(checkpoint_path, fingerprint)
         self._set_networks(build_networks(config, len(self.feature_names_)), None)
         history = History(history_path, tensorboard_dir)
         diverged = None
@@ -145,8 +152,8 @@ class ContrastiveGANDetector(SeriesScorer):
             self.best_epoch_ = fitting.train_networks(
                 config,
                 self.networks_,
-                scaled_train,
-                scaled_validation,
+                [values for part in parts for values in part.train],
+                [values for part in parts for values in part.validation],
                 checkpoint=self._checkpoint,
                 history=history,
                 show_progress=verbose,
@@ -156,13 +163,7 @@ class ContrastiveGANDetector(SeriesScorer):
                 raise
             diverged, self.best_epoch_ = error, error.best_epoch
         self.history_ = history.rows
-        self._calibrate(scaled_train)
-        if config.has_memory:
-            sizes = {name: getattr(config, name) for name in ("window_size", "memory_size")}
-            memory = build_memory(scaled_train, pattern_size=config.pattern_size, **sizes)
-            self._set_networks(self.networks_, memory)
-        self._choose_levels(scaled_validation)
-        self._choose_thresholds(scaled_validation)
+        self._calibrate(parts)
         if diverged is not None:
             raise diverged
         return self
@@ -183,12 +184,28 @@ class ContrastiveGANDetector(SeriesScorer):
             else WindowOutputs(self.config, networks, memory, False)
         )
 
-    def _calibrate(self, scaled_train: list[np.ndarray]) -> None:
-        self.error_scale_ = np.ones(len(self.feature_names_))
-        if self.config.calibrate:
-            mean = fitting.mean_squared_errors(self.config, self._window_outputs, scaled_train)
-            # A feature that is reconstructed perfectly must not divide by nothing.
-            self.error_scale_ = np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+    def _calibrate(self, parts: list[fitting.Part]) -> None:
+        """What follows the training: memory, and each part's calibration and thresholds."""
+        config = self.config
+        scales = [fitting.error_scale(config, self._window_outputs, part.train) for part in parts]
+        if config.has_memory:
+            train = [values for part in parts for values in part.train]
+            sizes = {name: getattr(config, name) for name in ("window_size", "memory_size")}
+            memory = build_memory(train, pattern_size=config.pattern_size, **sizes)
+            self._set_networks(self.networks_, memory)
+        self.expected_false_alarm_rate_ = config.false_alarm_rate
+        if parts[0].name is None:
+            self._adopt(parts[0], scales[0])
+            return
+        for part, scale in zip(parts, scales, strict=True):
+            self.entities_[part.name] = self._sharing_networks()._adopt(part, scale)
+
+    def _adopt(self, part: fitting.Part, error_scale: np.ndarray) -> ContrastiveGANDetector:
+        """Takes a part's scaler and calibration, chooses its levels and thresholds."""
+        self.scaler_, self.error_scale_ = part.scaler, error_scale
+        self._choose_levels(part.validation)
+        self._choose_thresholds(part.validation)
+        return self
 
     def _choose_levels(self, scaled_validation: list[np.ndarray]) -> None:
         self.fusion_levels_ = None
@@ -219,7 +236,6 @@ class ContrastiveGANDetector(SeriesScorer):
         scores = self._joined_scores(fitting.shortened(scaled_validation), causal=True)
         self.causal_threshold_ = choose_threshold(scores, *rule)
         self.causal_score_level_ = normal_level(scores, self.causal_threshold_)
-        self.expected_false_alarm_rate_ = config.false_alarm_rate
 
     def _joined_scores(self, scaled: list[np.ndarray], *, causal: bool) -> np.ndarray:
         parts = [part for values in scaled for part in self._contributions([values], causal)]
@@ -293,11 +309,12 @@ class ContrastiveGANDetector(SeriesScorer):
         Raises:
             InputError: If the detector is not fitted or the folder cannot be written to.
         """
-        self.require_fitted()
+        if not self.entities_:
+            self.require_fitted()
         metadata = {
             "config": self.config.to_dict(),
             "feature_names": list(self.feature_names_),
-            **{name: getattr(self, f"{name}_") for name in DECISIONS},
+            **self._decisions(),
             "expected_false_alarm_rate": self.expected_false_alarm_rate_,
             "best_epoch": self.best_epoch_,
             "history": self.history_,
@@ -306,20 +323,23 @@ class ContrastiveGANDetector(SeriesScorer):
 
     @property
     def weights_sha256_(self) -> str:
-        settings = json.dumps(self.config.to_dict(), sort_keys=True)
-        return arrays_digest(self._arrays(), settings)
+        settings = self.config.to_dict()
+        del settings["entity_scaling"]  # how the arrays came about, not what they are
+        return arrays_digest(self._arrays(), json.dumps(settings, sort_keys=True))
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return {
-            "mean": self.scaler_.mean_,
-            "scale": self.scaler_.scale_,
-            "error_scale": self.error_scale_,
-            **self._fusion_arrays(),
-            **self.networks_.weights(),
-        }
-
-    def _fusion_arrays(self) -> dict[str, np.ndarray]:
-        if self.fusion_levels_ is None:
-            return {}
         memory = {} if self.memory_ is None else self.memory_.arrays()
-        return {**self.fusion_levels_.arrays(), **memory}
+        calibration = stacked_arrays(self.entities_) if self.entities_ else self.calibration()
+        return {**calibration, **memory, **self.networks_.weights()}
+
+    def _decisions(self) -> dict[str, Any]:
+        if self.entities_:
+            each = self.entities_.items()
+            return {"entities": [{"name": name, **one._decisions()} for name, one in each]}
+        return {name: getattr(self, f"{name}_") for name in DECISIONS}
+
+    def calibration(self) -> dict[str, np.ndarray]:
+        """Scaler, calibration and levels as arrays, by the names under which they are saved."""
+        levels = {} if self.fusion_levels_ is None else self.fusion_levels_.arrays()
+        scaler = {"mean": self.scaler_.mean_, "scale": self.scaler_.scale_}
+        return {**scaler, "error_scale": self.error_scale_, **levels}

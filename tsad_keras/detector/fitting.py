@@ -13,6 +13,7 @@ from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
+from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.training import (
     AdversarialStep,
     Checkpoint,
@@ -21,7 +22,7 @@ from tsad_keras.training import (
     LossWeights,
     Trainer,
 )
-from tsad_keras.windows import gather_windows, starts_within_series
+from tsad_keras.windows import gather_windows, split_train_validation, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
@@ -49,6 +50,74 @@ def check_varies(train: Sequence[np.ndarray], feature_names: Sequence[str]) -> N
             "tail, which is kept for validation), expected at least one that varies; check the "
             "columns"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Series that share a scaler and a calibration: those of an entity, or all.
+
+    Attributes:
+        name: Of the entity; None for all.
+        scaler: Fitted on the training part.
+        train: Scaled float32 series `(num_timesteps, num_features)` without NaN.
+        validation: Their tails, likewise; those that have one.
+    """
+
+    name: str | None
+    scaler: Scaler
+    train: list[np.ndarray]
+    validation: list[np.ndarray]
+
+
+def split_parts(
+    config: Config,
+    series: Sequence[np.ndarray],
+    feature_names: Sequence[str],
+    entity_names: Sequence[str] | None = None,
+) -> list[Part]:
+    """Cuts the validation tails off and scales each entity by itself.
+
+    Args:
+        config: The settings.
+        series: Raw series `(num_timesteps, num_features)`.
+        feature_names: For messages.
+        entity_names: The entity of each series; one may have several. None: one part for all.
+
+    Returns:
+        A part for each entity, in the order of their first series.
+
+    Raises:
+        InputError: If a part is too short or there is nothing to learn from.
+    """
+    groups: dict[str | None, list[np.ndarray]] = {}
+    for name, values in zip(entity_names or [None] * len(series), series, strict=True):
+        groups.setdefault(name, []).append(values)
+    parts = []
+    for name, members in groups.items():
+        try:
+            parts.append(_split_part(config, name, members, feature_names))
+        except InputError as error:
+            if name is None:
+                raise
+            raise InputError(f"entity {name!r}: {error}") from error
+    return parts
+
+
+def _split_part(
+    config: Config, name: str | None, series: list[np.ndarray], feature_names: Sequence[str]
+) -> Part:
+    train, validation = split_train_validation(
+        series, config.window_size, config.validation_fraction
+    )
+    check_varies(train, feature_names)
+    scaler = Scaler(config.clip).fit(train)
+    tails = zip(validation, train, strict=True)
+    return Part(
+        name,
+        scaler,
+        [scaler.transform(values) for values in train],
+        [scaler.transform(tail, last_seen(head)) for tail, head in tails if len(tail)],
+    )
 
 
 def train_networks(
@@ -125,7 +194,7 @@ def mean_squared_errors(
 
     Args:
         config: The settings.
-        window_outputs: As `compile_window_outputs` makes it.
+        window_outputs: `WindowOutputs` of the networks.
         train: Scaled series.
 
     Returns:
@@ -145,15 +214,37 @@ def mean_squared_errors(
     return total / len(starts)
 
 
+def error_scale(
+    config: Config,
+    window_outputs: Callable[[np.ndarray], np.ndarray],
+    train: Sequence[np.ndarray],
+) -> np.ndarray:
+    """What each feature's squared error is divided by, `(num_features,)`; ones if not calibrated.
+
+    Args:
+        config: The settings.
+        window_outputs: `WindowOutputs` of the networks.
+        train: Scaled series.
+    """
+    if not config.calibrate:
+        return np.ones(train[0].shape[1])
+    mean = mean_squared_errors(config, window_outputs, train)
+    # A feature that is reconstructed perfectly must not divide by nothing.
+    return np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+
+
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The beginnings of series, in proportion to their lengths, `MAX_CAUSAL_ROWS` rows in all."""
     share = min(1.0, MAX_CAUSAL_ROWS / sum(len(values) for values in series))
     return [values[: max(1, int(share * len(values)))] for values in series]
 
 
-def fingerprint(config: Config, series: Sequence[np.ndarray]) -> str:
+def fingerprint(
+    config: Config, series: Sequence[np.ndarray], entity_names: Sequence[str] | None = None
+) -> str:
     """A hash that is equal only for the same settings and the same data."""
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    settings = [config.to_dict(), *([] if entity_names is None else [list(entity_names)])]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for values in series:
         digest.update(str(values.shape).encode())
         digest.update(np.ascontiguousarray(values).tobytes())

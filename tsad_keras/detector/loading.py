@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tsad_keras.config import Config
 from tsad_keras.detector.detector import ContrastiveGANDetector
+from tsad_keras.detector.entities import PREFIX
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.fusion import FusionLevels
@@ -29,12 +33,6 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
     try:
         detector = ContrastiveGANDetector(**metadata["config"])
         detector.feature_names_ = tuple(metadata["feature_names"])
-        detector.scaler_ = Scaler(detector.config.clip)
-        detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
-        detector.error_scale_ = arrays["error_scale"]
-        for name in ("mean", "scale", "error_scale"):
-            if arrays[name].shape != (len(detector.feature_names_),):
-                raise ValueError(f"{name} has shape {arrays[name].shape}")
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
         memory = None
@@ -42,22 +40,47 @@ def load_detector(directory: str | os.PathLike[str]) -> ContrastiveGANDetector:
             memory = PatternMemory(arrays["memory/patterns"], arrays["memory/levels"])
             _check_memory(memory, detector.config, len(detector.feature_names_))
         detector._set_networks(networks, memory)
-        detector.fusion_levels_ = None
-        if detector.config.score_mode == "fused":
-            levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
-            if (levels.pattern is not None) != detector.config.has_memory:
-                raise ValueError("fusion_levels does not fit the settings")
-            detector.fusion_levels_ = levels
-        for name in DECISIONS:
-            setattr(detector, f"{name}_", float(metadata[name]))
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
         detector.best_epoch_ = int(metadata["best_epoch"])
         detector.history_ = metadata["history"]
-    except (KeyError, TypeError, ValueError) as error:
+        if "entities" not in metadata:
+            _set_calibration(detector, arrays, metadata)
+            return detector
+        stacks = {
+            name.removeprefix(PREFIX): values
+            for name, values in arrays.items()
+            if name.startswith(PREFIX)
+        }
+        for index, decisions in enumerate(metadata["entities"]):
+            one = detector._sharing_networks()
+            own = {name: values[index] for name, values in stacks.items()}
+            _set_calibration(one, own, decisions)
+            detector.entities_[str(decisions["name"])] = one
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(
             f"the model folder {directory} is damaged ({error}); train again or restore it"
         ) from error
     return detector
+
+
+def _set_calibration(
+    detector: ContrastiveGANDetector, arrays: dict[str, np.ndarray], decisions: dict[str, Any]
+) -> None:
+    """Scaler, calibration, levels and thresholds, as `calibration` and `save` named them."""
+    for name in ("mean", "scale", "error_scale"):
+        if arrays[name].shape != (len(detector.feature_names_),):
+            raise ValueError(f"{name} has shape {arrays[name].shape}")
+    detector.scaler_ = Scaler(detector.config.clip)
+    detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
+    detector.error_scale_ = arrays["error_scale"]
+    detector.fusion_levels_ = None
+    if detector.config.score_mode == "fused":
+        levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
+        if (levels.pattern is not None) != detector.config.has_memory:
+            raise ValueError("fusion_levels does not fit the settings")
+        detector.fusion_levels_ = levels
+    for name in DECISIONS:
+        setattr(detector, f"{name}_", float(decisions[name]))
 
 
 def _check_memory(memory: PatternMemory, config: Config, num_features: int) -> None:

@@ -53,8 +53,7 @@ def export_saved_model(
         InputError: If the detector is not fitted, its scale does not fit into float32, TFLite is
             asked for and does not agree, or the folder cannot be written to.
     """
-    if detector.threshold_ is None:
-        raise InputError("the detector is not fitted yet; call fit first, or load_detector")
+    detector.require_fitted()
     _check_float32(detector)
     folder = Path(export_dir).absolute()
     names: list[str] = []

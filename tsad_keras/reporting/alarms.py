@@ -8,6 +8,7 @@ import numpy as np
 
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.evaluation import labels_to_events
+from tsad_keras.reporting.scored_series import ScoredSeries
 
 NUM_TOP_FEATURES = 3
 
@@ -32,24 +33,45 @@ def list_alarms(
         `hits_event` (None without labels) and `top_features`, a list of dicts with `feature`,
         `share` of the peak's score, `value` at the peak (None if missing) and `train_mean`.
     """
-    train_mean = np.nanmean(dataset.train, axis=0)
+    return describe_alarms(scored_test_part(dataset, contributions, scores, predictions))
+
+
+def scored_test_part(
+    dataset: TimeSeriesDataset,
+    contributions: np.ndarray,
+    scores: np.ndarray,
+    predictions: np.ndarray,
+) -> ScoredSeries:
+    """The test part of a dataset with what was said about it; arguments as `list_alarms`."""
+    return ScoredSeries(
+        values=dataset.test,
+        feature_names=dataset.feature_names,
+        train_mean=np.nanmean(dataset.train, axis=0),
+        contributions=contributions,
+        scores=scores,
+        predictions=predictions,
+        timestamps=dataset.test_timestamps,
+        labels=dataset.test_labels,
+    )
+
+
+def describe_alarms(series: ScoredSeries) -> list[dict[str, Any]]:
+    """`list_alarms` of a series whose training rows are not at hand."""
     alarms = []
-    for start, end in labels_to_events(predictions):
-        peak = int(start + np.argmax(scores[start:end]))
-        hits = None
-        if dataset.test_labels is not None:
-            hits = bool(dataset.test_labels[start:end].any())
+    for start, end in labels_to_events(series.predictions):
+        peak = int(start + np.argmax(series.scores[start:end]))
+        hits = None if series.labels is None else bool(series.labels[start:end].any())
         alarms.append(
             {
                 "start": int(start),
                 "end": int(end),
-                "start_time": time_text(dataset.test_timestamps, start),
-                "end_time": time_text(dataset.test_timestamps, end - 1),
+                "start_time": time_text(series.timestamps, start),
+                "end_time": time_text(series.timestamps, end - 1),
                 "length": int(end - start),
                 "peak_row": peak,
-                "peak_score": float(scores[peak]),
+                "peak_score": float(series.scores[peak]),
                 "hits_event": hits,
-                "top_features": _top_features(dataset, contributions[peak], peak, train_mean),
+                "top_features": _top_features(series, peak),
             }
         )
     return alarms
@@ -121,18 +143,16 @@ def time_text(timestamps: np.ndarray | None, row: int) -> str | None:
     return f"{value:.12g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def _top_features(
-    dataset: TimeSeriesDataset, contributions: np.ndarray, row: int, train_mean: np.ndarray
-) -> list[dict[str, Any]]:
+def _top_features(series: ScoredSeries, row: int) -> list[dict[str, Any]]:
+    contributions, values = series.contributions[row], series.values[row]
     total = float(contributions.sum())
     top = np.argsort(-contributions, kind="stable")[:NUM_TOP_FEATURES]
-    values = dataset.test[row]
     return [
         {
-            "feature": dataset.feature_names[index],
+            "feature": series.feature_names[index],
             "share": float(contributions[index]) / total if total > 0 else 0.0,
             "value": None if np.isnan(values[index]) else float(values[index]),
-            "train_mean": float(train_mean[index]),
+            "train_mean": float(series.train_mean[index]),
         }
         for index in top
     ]

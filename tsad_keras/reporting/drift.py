@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,17 +30,27 @@ def drift_facts(dataset: TimeSeriesDataset, clip: float) -> dict[str, Any]:
         `worst_features`, the five with the largest `shift`, each with `feature`, `train_mean` and
         `test_mean`.
     """
-    scaler = Scaler(clip).fit([dataset.train])
-    known = np.flatnonzero(~np.isnan(dataset.test).all(axis=0))
-    test_mean = np.full(dataset.num_features, np.nan)
-    test_mean[known] = np.nanmean(dataset.test[:, known], axis=0)
-    shift = np.minimum(np.abs(test_mean - scaler.mean_) / scaler.scale_, clip)
+    return drift_from(Scaler(clip).fit([dataset.train]), dataset.test, dataset.feature_names)
+
+
+def drift_from(scaler: Scaler, values: np.ndarray, feature_names: Sequence[str]) -> dict[str, Any]:
+    """`drift_facts` of rows whose training part is known by its scaler only.
+
+    Args:
+        scaler: Fitted on the training part.
+        values: `(num_timesteps, num_features)` raw values, NaN where missing.
+        feature_names: Names of the columns.
+    """
+    known = np.flatnonzero(~np.isnan(values).all(axis=0))
+    test_mean = np.full(values.shape[1], np.nan)
+    test_mean[known] = np.nanmean(values[:, known], axis=0)
+    shift = np.minimum(np.abs(test_mean - scaler.mean_) / scaler.scale_, scaler.clip)
     worst = known[np.argsort(-shift[known], kind="stable")][:NUM_WORST]
     return {
         "mean_shift": float(shift[known].mean()) if known.size else None,
         "worst_features": [
             {
-                "feature": dataset.feature_names[index],
+                "feature": feature_names[index],
                 "shift": float(shift[index]),
                 "train_mean": float(scaler.mean_[index]),
                 "test_mean": float(test_mean[index]),

@@ -43,10 +43,8 @@ def _data(summary: Summary) -> str:
     data = summary["dataset"]
     if summary["kind"] == "mean":
         return ""  # the heading says over what the means are
-    text = (
-        f"**Data**: {data['num_train']:,} training rows, {data['num_test']:,} test rows, "
-        f"{data['num_features']:,} features; "
-    )
+    train = "" if data["num_train"] is None else f"{data['num_train']:,} training rows, "
+    text = f"**Data**: {train}{data['num_test']:,} test rows, {data['num_features']:,} features; "
     if not data["has_labels"]:
         return text + "no labels."
     if not data["num_events"]:

@@ -72,14 +72,14 @@ def why_not_comparable(data: dict[str, Any]) -> str:
 def published_markdown(dataset_name: str, rows: list[Row]) -> str:
     """A table of the published numbers beside the detector's."""
     headings = ["metric", "method", "published", "here", "source"]
-    return markdown_table(headings, _cells(dataset_name, rows), left=2)
+    return markdown_table(headings, published_cells(dataset_name, rows), left=2)
 
 
 def published_text(dataset_name: str, rows: list[Row]) -> str:
     """The same as aligned plain text."""
     return "\n".join(
         f"{name:<18}{method:<22}{value:>6}  here {ours:>6}  {source}"
-        for name, method, value, ours, source in _cells(dataset_name, rows)
+        for name, method, value, ours, source in published_cells(dataset_name, rows)
     )
 
 
@@ -98,7 +98,8 @@ def audit_warning(dataset_name: str, rows: list[Row]) -> str:
     return f"{' and '.join(high)}, the best known on PSM: audit this result before believing it."
 
 
-def _cells(dataset_name: str, rows: list[Row]) -> list[tuple[str, str, str, str, str]]:
+def published_cells(dataset_name: str, rows: list[Row]) -> list[tuple[str, str, str, str, str]]:
+    """Metric, method, published number, the detector's here, and source of each."""
     metrics = detector_row(rows)["metrics"]
     return [
         (METRIC_NAMES[p.key], p.method, f"{p.value:.4g}", number(metrics.get(p.key)), p.source)

@@ -91,7 +91,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], left:
 
 def result_markdown(rows: list[Row]) -> str:
     """The metrics of every method; the best of a ranked column, floors aside, in bold."""
-    best = {column.key: _best(rows, column) for column in COLUMNS}
+    best = best_values(rows)
     cells = []
     for row in rows:
         line = [f"**{row['method']}**" if row["is_detector"] else row["method"]]
@@ -161,6 +161,11 @@ def best_baseline_row(rows: list[Row], key: str = "vus_pr_score") -> Row | None:
     """The baseline with the highest value of a metric, floors included; None without labels."""
     known = [row for row in rows if not row["is_detector"] and row["metrics"].get(key) is not None]
     return max(known, key=lambda row: row["metrics"][key], default=None)
+
+
+def best_values(rows: list[Row]) -> dict[str, float | None]:
+    """The highest value of each ranked column, floors aside; None for the other columns."""
+    return {column.key: _best(rows, column) for column in COLUMNS}
 
 
 def _best(rows: list[Row], column: Column) -> float | None:

@@ -1,0 +1,72 @@
+"""Which detector a command means by `--model-dir` and `--entity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsad_keras.errors import InputError
+from tsad_keras.files import folder_name
+from tsad_keras.fleet.table import FILE_NAME as FLEET_FILE
+from tsad_keras.persistence import FILE_NAME
+
+if TYPE_CHECKING:
+    from tsad_keras.detector import ContrastiveGANDetector
+
+
+def model_folder(model_dir: str, entity: str | None) -> Path:
+    """The folder of a model: `model_dir`, or that of an entity in it after `--per-entity`.
+
+    Raises:
+        InputError: If there are models by entity and none was named, or that one is not there.
+    """
+    folder = Path(model_dir)
+    if (folder / FILE_NAME).is_file() or not (folder / FLEET_FILE).is_file():
+        return folder
+    if entity is None:
+        raise InputError(
+            f"{folder} holds a model for each entity and none was named, expected one of those in "
+            f"{folder / FLEET_FILE}; name it with --entity"
+        )
+    own = folder / folder_name(entity)
+    if not (own / FILE_NAME).is_file():
+        raise InputError(
+            f"{folder} holds no model of the entity {entity!r}, expected one of those in "
+            f"{folder / FLEET_FILE}; check --entity, or train it"
+        )
+    return own
+
+
+def load_model(
+    model_dir: str,
+    entity: str | None = None,
+    *,
+    of_dataset: bool = False,
+    loaded: dict[Path, ContrastiveGANDetector] | None = None,
+) -> ContrastiveGANDetector:
+    """Loads an ordinary detector: the model itself, that of an entity, or a model's view of one.
+
+    Args:
+        model_dir: Folder of a model, or of models by entity.
+        entity: Name of the entity, if one was named.
+        of_dataset: Whether the name says what is scored; then a model for all is fine, too.
+        loaded: Keeps the last model, so that one for all is read once for many entities.
+
+    Raises:
+        InputError: If there is no such model, or an entity is needed, unknown or not to be named.
+    """
+    from tsad_keras.detector import load_detector
+
+    folder = model_folder(model_dir, entity)
+    loaded = {} if loaded is None else loaded
+    if folder not in loaded:
+        loaded.clear()
+        loaded[folder] = load_detector(folder)
+    detector = loaded[folder]
+    if detector.entities_:
+        if entity is None:
+            detector.require_fitted()  # says which entities there are
+        return detector.entity(entity)
+    if entity is not None and folder == Path(model_dir) and not of_dataset:
+        return detector.entity(entity)  # says that there are none
+    return detector
