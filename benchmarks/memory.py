@@ -96,7 +96,9 @@ def training(
 
     base = peak(BASE_ROWS, 1)
     print(f"training on {BASE_ROWS} rows: {base:,.0f} MB, the base")
-    print(f"{'rows':>10} {'stride':>7} {'windows':>9} {'series MB':>10} {'peak MB':>9} {'times':>6}")
+    print(
+        f"{'rows':>10} {'stride':>7} {'windows':>9} {'series MB':>10} {'peak MB':>9} {'times':>6}"
+    )
     found = []
     for rows in sizes:
         for stride in STRIDES:

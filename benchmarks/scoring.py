@@ -119,17 +119,20 @@ def _file_cases(folder: Path, values: np.ndarray, names: list[str]) -> dict[str,
     )
     _score(folder, "small.csv", "small_scores.csv")
 
+    from tsad_keras.commands.scorings import write_scores
     from tsad_keras.datasets.tables import iterate_table
 
     def read(name: str) -> int:
         tables = iterate_table(folder / name, chunk_size=10_000, feature_names=names)
         return sum(table.num_timesteps for table in tables)
 
+    times, scores, alarms = np.arange(len(values)), values[:, 0].astype(float), values[:, 0] > 2
     return {
         "score a CSV file": lambda: _score(folder, "rows.csv"),
         "score a Parquet file": lambda: _score(folder, "rows.parquet"),
         "reading the CSV file": lambda: read("rows.csv"),
         "reading the Parquet file": lambda: read("rows.parquet"),
+        "writing the scores": lambda: write_scores(io.StringIO(), times, scores, alarms),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import logging
 import sys
@@ -113,7 +112,7 @@ def score_tables(
                 scores = contributions.sum(axis=1)[skipped:]
                 skipped = max(0, skipped - len(contributions))
                 alarms = scores >= threshold
-                _write_scores(file, _take(times, len(scores)), scores, alarms)
+                write_scores(file, _take(times, len(scores)), scores, alarms)
                 num_rows += len(scores)
                 num_alarms += int(alarms.sum())
     return num_rows, num_alarms
@@ -181,11 +180,9 @@ def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
-    from tsad_keras.datasets.table_cells import show_time
+def write_scores(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
+    """Writes rows of time, score and decision; no cell needs quotes."""
+    from tsad_keras.datasets.table_cells import show_times
 
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows(
-        (show_time(time), f"{value:.9g}", int(alarm))
-        for time, value, alarm in zip(times, scores, alarms, strict=True)
-    )
+    cells = zip(show_times(times), scores.tolist(), alarms.tolist(), strict=True)
+    file.writelines(f"{time},{value:.9g},{alarm:d}\n" for time, value, alarm in cells)

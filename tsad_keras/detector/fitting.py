@@ -22,7 +22,7 @@ from tsad_keras.training import (
     LossWeights,
     Trainer,
 )
-from tsad_keras.windows import gather_windows, split_train_validation, starts_within_series
+from tsad_keras.windows import gather_from_series, split_train_validation, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
@@ -153,7 +153,6 @@ def train_networks(
         "seed": config.seed,
         **{name: getattr(config, name) for name in names},
     }
-    joined = np.concatenate(train)
     trainer = Trainer(
         make_step(config, networks),
         epochs=config.epochs,
@@ -174,15 +173,20 @@ def train_networks(
     )
     return trainer.fit(
         lambda first_step: training_pipeline(
-            joined,
+            _joined(train),
             starts,
             steps_per_epoch=steps_per_epoch,
             epochs=config.epochs,
             first_step=first_step,
             **pipeline_settings,
         ),
-        validation_pipeline(np.concatenate(validation), validation_starts, **pipeline_settings),
+        validation_pipeline(_joined(validation), validation_starts, **pipeline_settings),
     )
+
+
+def _joined(series: Sequence[np.ndarray]) -> np.ndarray:
+    """All series one after the other; a single one is not copied."""
+    return series[0] if len(series) == 1 else np.concatenate(series)
 
 
 def mean_squared_errors(
@@ -200,8 +204,7 @@ def mean_squared_errors(
     Returns:
         `(num_features,)`.
     """
-    joined = np.concatenate(train)
-    num_features = joined.shape[1]
+    num_features = train[0].shape[1]
     starts = thinned(
         starts_within_series([len(s) for s in train], config.window_size, config.score_stride),
         MAX_CALIBRATION_WINDOWS,
@@ -209,7 +212,7 @@ def mean_squared_errors(
     total = np.zeros(num_features)
     for first in range(0, len(starts), config.score_batch_size):
         chosen = starts[first : first + config.score_batch_size]
-        outputs = window_outputs(gather_windows(joined, chosen, config.window_size))
+        outputs = window_outputs(gather_from_series(train, chosen, config.window_size))
         total += outputs[..., :num_features].mean(axis=1).sum(axis=0)
     return total / len(starts)
 
@@ -247,7 +250,7 @@ def fingerprint(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for values in series:
         digest.update(str(values.shape).encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(np.ascontiguousarray(values))  # its buffer: no copy
     return digest.hexdigest()
 
 
