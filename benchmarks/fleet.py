@@ -25,10 +25,10 @@ from typing import Any
 import pandas as pd
 
 from tsad_keras import ContrastiveGANDetector
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.evaluation import evaluate_scores
+from tsad_keras.starting import quiet_start
 
 WAYS = ("each", "joint", "scaled", "adapted")
 

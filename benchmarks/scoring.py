@@ -119,8 +119,8 @@ def _file_cases(folder: Path, values: np.ndarray, names: list[str]) -> dict[str,
     )
     _score(folder, "small.csv", "small_scores.csv")
 
-    from tsad_keras.commands.scorings import write_scores
     from tsad_keras.datasets.tables import iterate_table
+    from tsad_keras.inference.score_files import write_rows
 
     def read(name: str) -> int:
         tables = iterate_table(folder / name, chunk_size=10_000, feature_names=names)
@@ -132,7 +132,7 @@ def _file_cases(folder: Path, values: np.ndarray, names: list[str]) -> dict[str,
         "score a Parquet file": lambda: _score(folder, "rows.parquet"),
         "reading the CSV file": lambda: read("rows.csv"),
         "reading the Parquet file": lambda: read("rows.parquet"),
-        "writing the scores": lambda: write_scores(io.StringIO(), times, scores, alarms),
+        "writing the scores": lambda: write_rows(io.StringIO(), times, scores, alarms),
     }
 
 

@@ -105,6 +105,15 @@ class TestFolder:
         assert ours["false_alarm_rate"] == pytest.approx(table[normal, 1].mean())
         assert ours["expected_false_alarm_rate"] == 0.05
 
+    def test_explanations_are_judged_by_the_true_features(self, run):
+        result, folder = run
+        rows = result["explanations"]["rows"]
+        assert [row["ranking"] for row in rows][-1] == "Contrastive-GAN detector"
+        assert result["explanations"]["num_segments"] == result["dataset"]["num_events"]
+        text = (folder / "report.md").read_text(encoding="utf-8")
+        assert "## Explanations" in text
+        assert f"| {rows[1]['hit_rate_100']:.3f} |" in text
+
     def test_config_reads_back(self, run):
         assert Config.from_json(run[1] / "config.json") == TINY
 
@@ -163,7 +172,7 @@ class TestResuming:
         assert result == {**run[0], "folder": str(copied)}
 
     @pytest.mark.parametrize(
-        "change", ["config", "labels", "test", "notes", "file", "format", "json"]
+        "change", ["config", "labels", "test", "segments", "notes", "file", "format", "json"]
     )
     def test_anything_else_is_and_leaves_no_old_results(self, change, dataset, copied):
         config = TINY
@@ -173,6 +182,8 @@ class TestResuming:
             dataset = dataclasses.replace(dataset, test_labels=1 - dataset.test_labels)
         elif change == "test":
             dataset = dataclasses.replace(dataset, test=dataset.test + 1e-9)
+        elif change == "segments":
+            dataset = dataclasses.replace(dataset, test_segments=dataset.test_segments[:1])
         elif change == "notes":
             dataset = dataclasses.replace(dataset, notes=("stand-in features",))
         elif change == "file":

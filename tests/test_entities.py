@@ -49,6 +49,18 @@ def test_a_dict_or_a_list_of_all_is_scored_by_each_ones_own(detector, fleet):
     assert detector.explain(fleet, causal=True).shape == (400, 3)
 
 
+def test_a_dict_of_frames_gets_answers_with_entity_and_time(detector, fleet):
+    index = pd.date_range("2026-01-01", periods=200, freq="min", name="time")
+    names = detector.feature_names_
+    frames = {name: pd.DataFrame(fleet[name], index, names) for name in fleet}
+    for verb in ("decision_function", "predict", "explain"):
+        found = getattr(detector, verb)(frames)
+        assert found.index.names == ["entity", "time"]
+        np.testing.assert_array_equal(found, getattr(detector, verb)(fleet))
+        one = getattr(detector.entity("large"), verb)(frames["large"])
+        assert found.loc["large"].equals(one)
+
+
 def test_without_a_name_nothing_is_guessed(detector, fleet):
     one = fleet["small"]
     for attempt in (

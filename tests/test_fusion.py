@@ -109,11 +109,30 @@ def test_the_fused_score_is_the_formula():
 
 def test_a_view_explains_what_it_found():
     outputs = point_outputs(80, 2)
+    outputs[40] = point_outputs(500, 1).mean(axis=0)  # nothing strange in any view
     for view in (1, 2, 3):  # smoothed, pattern, level
         changed = outputs.copy()
         changed[40, 3 * view + 1] *= 1e4
         contributions = fused(burst_span=0).update(changed)
         assert contributions[40, 1] > 0.9 * contributions[40].sum()
+
+
+def test_a_burst_is_explained_by_its_own_row():
+    outputs = point_outputs(80, 2)
+    outputs[40, 1] = 1e4  # raw error of feature 1, which the smoothed one has not
+    contributions = fused().update(outputs)
+    assert contributions[40, 1] > 0.7 * contributions[40].sum()
+    without = fused(burst_span=0).update(outputs)
+    assert without[40, 1] > without[39, 1]
+
+
+def test_moved_levels_are_explained_by_the_reconstruction_where_it_is_strange():
+    outputs = point_outputs(80, 2)
+    outputs[40, [3 + 0, 9 + 1]] = 1e6  # smoothed error of feature 0, level of feature 1
+    contributions = fused(burst_span=0).update(outputs)[40]
+    assert contributions[0] > 0.9 * contributions.sum()
+    no_reconstruction = fused(burst_span=0, has_reconstruction=False).update(outputs)[40]
+    assert no_reconstruction[1] > 0.9 * no_reconstruction.sum()
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
             method("Contrastive-GAN detector", ours, is_detector=True),
         ],
         "window_level": None,
+        "explanations": None,
         "threshold": {"value": 1.5, "method": "pot", "expected_false_alarm_rate": 0.005},
         "statistics": dict.fromkeys(
             ("reconstruction_error", "realism", "anomaly_score"), statistics

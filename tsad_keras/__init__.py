@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from tsad_keras.config import Config
     from tsad_keras.datasets import TimeSeriesDataset, load_dataset
     from tsad_keras.detector import ContrastiveGANDetector, load_detector
+    from tsad_keras.estimator import AnomalyEstimator
     from tsad_keras.evaluation import evaluate_scores
     from tsad_keras.export.writer import export_saved_model
     from tsad_keras.inference.exported import load_export
     from tsad_keras.streaming import StreamingDetector
 
 _LAZY = {
+    "AnomalyEstimator": "tsad_keras.estimator",
     "Config": "tsad_keras.config",
     "ContrastiveGANDetector": "tsad_keras.detector",
     "load_detector": "tsad_keras.detector",
@@ -34,6 +36,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "AnomalyEstimator",
     "Config",
     "ContrastiveGANDetector",
     "InputError",

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from tsad_keras import flags
 from tsad_keras.errors import InputError
+from tsad_keras.guide import layout
 from tsad_keras.version import __version__
 
 EXIT_BAD_INPUT = 2
@@ -20,7 +21,8 @@ EXIT_INTERRUPTED = 130
 
 _AFTER_INTERRUPT = {
     "train": "the same command goes on from the last checkpoint, if there is one",
-    "score": "nothing was written of what was not finished; run it again",
+    "score": "nothing was written but files that are complete; run it again",
+    "explain": "run it again",
     "evaluate": "nothing was written; run it again",
     "report": "nothing was written; run it again",
     "reproduce": "the same command goes on from the last checkpoint, if there is one",
@@ -30,20 +32,8 @@ _AFTER_INTERRUPT = {
     "serve": "the server has stopped",
     "stream": "what was scored has been written",
     "download": "the same command goes on where it stopped",
+    "completion": "nothing was changed; run it again",
 }
-
-_EPILOG = """\
-examples:
-  tsad-keras reproduce synthetic --output runs/synthetic
-  tsad-keras train --train-file normal.csv --model-dir saved_models/mine
-  tsad-keras score --model-dir saved_models/mine --input today.csv --output scores.csv
-  tsad-keras evaluate --scores scores.csv --labels today_labels.csv
-  tsad-keras report --model-dir saved_models/mine --input today.csv --output report.html
-  tsad-keras export --model-dir saved_models/mine --export-dir saved_models/mine
-  tsad-keras serve --export-dir saved_models/mine
-  tail -f metrics.csv | tsad-keras stream --model-dir saved_models/mine
-  tsad-keras download smd --data-dir data
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,18 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser of all commands; settings become flags by their `Config` names."""
-    parser = _Parser(
-        prog="tsad-keras",
-        description="Contrastive-GAN Transformer anomaly detection for multivariate time series.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = _Program(prog="tsad-keras", allow_abbrev=False)
+    version = f"tsad_keras {__version__}"
+    parser.add_argument("--version", action="version", version=version, help="show the version")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Parser
     )
-    parser.add_argument("--version", action="version", version=f"tsad_keras {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text, add_arguments in (
         ("train", "train on normal history and save the model", flags.add_train),
         ("score", "score a file of any length with a trained model", flags.add_score),
+        ("explain", "say why a row is an alarm: features, attention, SHAP", flags.add_explain),
         ("evaluate", "judge scores against labels (starts without TensorFlow)", flags.add_evaluate),
         ("report", "score a file and write one page to look at", flags.add_report),
         ("reproduce", "train, score, compare with baselines, report", flags.add_reproduce),
@@ -113,13 +101,17 @@ def build_parser() -> argparse.ArgumentParser:
         ("serve", "answer TensorFlow Serving's REST requests with an export", flags.add_serve),
         ("stream", "score rows from standard input as they come", flags.add_stream),
         ("download", "fetch a published dataset and check its hashes", flags.add_download),
+        ("completion", "print a script that completes commands and flags", flags.add_completion),
     ):
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False, formatter_class=layout.Formatter
+        )
         add_arguments(command)
         command.add_argument(
             "--quiet", action="store_true", help="no progress bars, only warnings and the result"
         )
-        command.set_defaults(parser=command)
+        command.set_defaults(parser=command, program=parser)
+        layout.add_page(command, name)
     return parser
 
 
@@ -137,6 +129,13 @@ class _Parser(argparse.ArgumentParser):
         name = word.partition("=")[0]
         near = difflib.get_close_matches(name, self._option_string_actions, n=1)
         self.error(f"unknown flag {name}, expected {near[0] if near else 'another'}")
+
+
+class _Program(_Parser):
+    """The parser above the commands."""
+
+    def format_help(self) -> str:
+        return layout.overview(self)
 
 
 @contextlib.contextmanager

@@ -71,7 +71,7 @@ class Config:
     latent_dim: int = 64  # values in z
 
     # --- losses ----------------------------------------------------------------------------------
-    reconstruction_weight: float = 1.0
+    reconstruction_weight: float = 1.0  # the other two are measured against it
     contrastive_weight: float = 0.2  # the hybrid design's published weight
     adversarial_weight: float = (
         0.01  # small beside a reconstruction loss of about 0.1, which it must not drown
@@ -82,16 +82,16 @@ class Config:
 
     # --- training --------------------------------------------------------------------------------
     batch_size: int = 32  # windows a step; each gives two views, so networks see twice as many
-    epochs: int = 10
+    epochs: int = 10  # at most; early stopping may end sooner
     steps_per_epoch: int = 20  # at most; a long series does not make a long epoch
     learning_rate: float = 3e-3  # 200 steps are enough with it, at the bottleneck's width
-    discriminator_learning_rate: float = 5e-4
+    discriminator_learning_rate: float = 5e-4  # slower than the generator: it must not win outright
     weight_decay: float = 1e-5  # AdamW
     gradient_clip_norm: float = 1.0  # global norm, each of the two optimizers
     early_stopping_patience: int = 5  # epochs without a better val_reconstruction_loss; 0 = off
     reduce_lr_patience: int = 3  # epochs without improvement before the rates are cut; 0 = off
-    reduce_lr_factor: float = 0.5
-    seed: int = 0
+    reduce_lr_factor: float = 0.5  # both rates are multiplied by it
+    seed: int = 0  # of weights, batches and masks: the same seed, the same model on one machine
     checkpoint_steps: int = 100  # a checkpoint at least every so many steps; 0 = only by time
     checkpoint_minutes: float = 2.0  # and at least every so many minutes
 
@@ -107,6 +107,7 @@ class Config:
     # Fused: of a mean of the reconstruction error that fades both ways within a window. Other
     # modes: causal, over three scales (raw, so many steps, 4 times as many). 1 = off.
     smoothing_span: int = 11
+    # pot: extreme values of the validation scores; percentile: a quantile; sigma: mean + k sigma
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data
     score_batch_size: int = 64  # windows a forward pass when scoring; no influence on results

@@ -171,13 +171,21 @@ def _temporary_beside(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _remove_abandoned(path: Path) -> None:
+    remove_abandoned(path.parent, glob.escape(path.name))
+
+
+def remove_abandoned(folder: Path, name: str = "*", *, age: float = 5.0) -> None:
     """Removes temporary files that killed processes left: nobody writes to them, nobody locks them.
 
-    A lock ends with its process. The age spares a file that is just being made or renamed.
+    Args:
+        folder: Where `atomic_write` wrote.
+        name: Pattern of the names of the files that were to be written.
+        age: Seconds since the last change. A lock ends with its process; the age spares a file that
+            is just being made or renamed. 0 if nobody is writing.
     """
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for temporary in folder.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError), temporary.open("rb") as file:
-            if time.time() - temporary.stat().st_mtime > 5 and _try_lock(file.fileno()):
+            if time.time() - temporary.stat().st_mtime >= age and _try_lock(file.fileno()):
                 temporary.unlink()
 
 

@@ -7,6 +7,8 @@ import dataclasses
 
 from tsad_keras.config import PRESETS, Config, choices, field_type
 from tsad_keras.datasets import DATASET_NAMES
+from tsad_keras.guide.completion import SHELLS
+from tsad_keras.guide.notes import Note, setting_notes
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -19,23 +21,74 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     )
     add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
-    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs")
+    parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs, one a run")
+    parser.add_argument(
+        "--strategy",
+        choices=("single", "mirrored", "multi-worker"),
+        default="single",
+        help="mirrored: replicas in this process; multi-worker: see TF_CONFIG (%(default)s)",
+    )
+    parser.add_argument(
+        "--replicas", type=positive, metavar="N", help="of mirrored (default: all GPUs, or 2)"
+    )
     add_settings(parser)
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
-    add_source(parser, required=True, file_flag="--input", many=False)
+    add_model(parser)
+    add_source(
+        parser,
+        required=True,
+        file_flag="--input",
+        many=True,
+        text="CSV or Parquet file; with --engine several, or patterns such as 'folder/*.parquet'",
+    )
     parser.add_argument(
         "--output",
         required=True,
-        help="CSV file for time, anomaly_score, is_anomaly; with --entities a folder of such",
+        help="CSV file for time, anomaly_score, is_anomaly; with --entities or --engine a folder "
+        "of such files",
     )
     add_max_gap(parser)
     add_causal(parser)
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
     )
+    parser.add_argument(
+        "--engine", choices=("dask",), help="score many files on many cores or machines"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="with --engine: tcp://HOST:PORT, or local: start workers here (the default)",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="with local: processes (default: one a core)"
+    )
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model-dir", required=True, help="folder of a trained model")
+    add_source(parser, required=True, file_flag="--input", many=False, entities=False)
+    parser.add_argument("--output", required=True, help="folder for tables and figures")
+    parser.add_argument(
+        "--row", type=whole_number, metavar="N", help="row, from 0 (default: the highest score)"
+    )
+    for name in ("layer", "head"):
+        parser.add_argument(
+            f"--{name}",
+            type=whole_number,
+            metavar="N",
+            help=f"draw the attention of this {name}, from 0 (default: mean)",
+        )
+    parser.add_argument("--shap", action="store_true", help="also SHAP values of the top features")
+    parser.add_argument(
+        "--num-features", type=positive, default=5, metavar="N", help="for SHAP (%(default)s)"
+    )
+    parser.add_argument(
+        "--max-seconds", type=number, default=60.0, metavar="X", help="for SHAP (%(default)s)"
+    )
+    parser.set_defaults(chunk_size=10_000)
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -149,9 +202,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model-dir", help="folder of a trained model")
-    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+    add_model(parser)
     parser.add_argument("--entity", help="which one, with a --model-dir of several")
     parser.add_argument(
         "--format", choices=("auto", "csv", "jsonl"), default="auto", help="default: found"
@@ -195,6 +246,10 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default="data", help="folder for the files (%(default)s)")
 
 
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="which shell's script")
+
+
 def add_max_gap(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-gap",
@@ -204,6 +259,13 @@ def add_max_gap(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """A model to score with: trained, or exported."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model-dir", help="folder of a trained model")
+    which.add_argument("--export-dir", help="folder of an exported model; needs no Keras")
+
+
 def add_source(
     parser: argparse.ArgumentParser,
     *,
@@ -211,11 +273,12 @@ def add_source(
     file_flag: str,
     many: bool,
     entities: bool = True,
+    text: str | None = None,
 ) -> None:
     """Data from a file of the user's, or from a dataset by name."""
     group = parser.add_mutually_exclusive_group(required=required)
     nargs = {"nargs": "+"} if many else {}
-    text = "CSV or Parquet file" + (", several = several series" if many else "")
+    text = text or "CSV or Parquet file" + (", several = several series" if many else "")
     group.add_argument(file_flag, metavar="FILE", help=text, **nargs)
     group.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASET_NAMES)}")
     which = parser.add_mutually_exclusive_group()
@@ -246,25 +309,32 @@ def add_settings(parser: argparse.ArgumentParser, *, with_base: bool = True) -> 
         parser: Gets the flags.
         with_base: Whether a preset or a file of settings can be named.
     """
-    group = parser.add_argument_group("settings")
+    groups = {"": parser.add_argument_group("settings")}
     if with_base:
-        base = group.add_mutually_exclusive_group()
+        base = groups[""].add_mutually_exclusive_group()
         base.add_argument(
             "--preset", metavar="P", help=f"{' or '.join(PRESETS)} (the first is default)"
         )
         base.add_argument("--config", metavar="FILE", help="JSON file of settings, as config.json")
+    notes = setting_notes()
     for field in dataclasses.fields(Config):
         flag = "--" + field.name.replace("_", "-")
         options: dict = {"dest": field.name, "default": argparse.SUPPRESS}
         hint = field_type(field.name)
+        default = field.default
         if hint is bool:
             options["action"] = argparse.BooleanOptionalAction
+            default = "on" if default else "off"
         elif choices(field.name):
             options["choices"] = choices(field.name)
         else:
             options["type"] = whole_number if hint is int else number
             options["metavar"] = "N" if hint is int else "X"
-        group.add_argument(flag, help=f"default {field.default}", **options)
+        section, reason = notes.get(field.name, Note("", ""))
+        if section not in groups:
+            groups[section] = parser.add_argument_group(f"settings: {section}")
+        text = f"{reason} (default {default})" if reason else f"default {default}"
+        groups[section].add_argument(flag, help=text.replace("%", "%%"), **options)
 
 
 def whole_number(text: str) -> int:

@@ -223,7 +223,10 @@ class FusedScore:
 
         Returns:
             `(num_timesteps, num_features)`, not negative; rows sum to the score. Each view's part
-            of a score is shared out in proportion to the features' errors in that view.
+            of a score is shared out in proportion to the features' errors: that of the
+            reconstruction by the larger of the raw and the smoothed error, those of the patterns
+            and the levels by their own. As much of the levels' part as the reconstruction has
+            itself is shared out like the reconstruction's.
         """
         views = _views(outputs, self._error_scale, self._levels.pattern_scale)
         if self._bursts is None:
@@ -246,12 +249,14 @@ class FusedScore:
 
     def _fused(self, views: list[np.ndarray], bursts: np.ndarray) -> np.ndarray:
         raw, smoothed, *remembered = views
+        # A view's strangeness, and the errors by which its part of the score is shared out.
         found: list[tuple[np.ndarray, np.ndarray]] = []
         if self._has_reconstruction:
             errors = smoothed if self._has_smoothing else raw
             level = self._levels.smoothed if self._has_smoothing else self._levels.raw
             standard = level.standardise(errors.sum(axis=1))
-            found.append((standard + BURST_WEIGHT * bursts, errors))
+            # A smoothed error also tells of the neighbours; inside a burst the raw one is larger.
+            found.append((standard + BURST_WEIGHT * bursts, np.maximum(raw, errors)))
         if self._has_memory:
             levels = ((self._levels.pattern, 1.0), (self._levels.level, LEVEL_WEIGHT))
             for (level, factor), view in zip(levels, remembered, strict=False):
@@ -260,10 +265,16 @@ class FusedScore:
         scores = np.logaddexp(0.0, strangeness.sum(axis=0))
         # Only what lies above normal explains a score; EVEN decides where nothing does.
         weights = np.maximum(strangeness, 0.0) + EVEN
+        if self._has_reconstruction and len(found) == 3:
+            # Levels tell that something has moved, and badly what. As far as the reconstruction is
+            # as strange, it is asked instead (benchmarks/README.md, Explanations).
+            moved = np.minimum(weights[0], weights[2])
+            weights[0] += moved
+            weights[2] -= moved
         weights *= scores / weights.sum(axis=0)
         contributions = np.zeros_like(raw)
-        for weight, (_, view) in zip(weights, found, strict=True):
-            contributions += weight[:, None] * _shares(view)
+        for weight, (_, errors) in zip(weights, found, strict=True):
+            contributions += weight[:, None] * _shares(errors)
         return contributions
 
 

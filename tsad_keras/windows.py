@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,6 +44,30 @@ def window_starts(num_timesteps: int, window_size: int, stride: int) -> np.ndarr
     last = num_timesteps - window_size
     starts = np.arange(0, last + 1, stride, dtype=np.int64)
     return starts if starts[-1] == last else np.append(starts, last)
+
+
+def window_around(row: int, num_timesteps: int, window_size: int) -> int:
+    """Start of the window with a row in its middle, or as near to it as the ends allow.
+
+    Args:
+        row: Of the series, from 0.
+        num_timesteps: Length of the series.
+        window_size: Time steps a window; at most `num_timesteps`.
+
+    Raises:
+        InputError: If the series has no such row.
+
+    Example:
+        >>> [window_around(row, 10, 4) for row in (0, 5, 9)]
+        [0, 3, 6]
+    """
+    is_whole = isinstance(row, numbers.Integral) and not isinstance(row, bool)
+    if not is_whole or not 0 <= row < num_timesteps:
+        raise InputError(
+            f"row {row} came, expected 0 to {num_timesteps - 1}, a whole number; rows are counted "
+            "from 0"
+        )
+    return int(min(max(row - window_size // 2, 0), num_timesteps - window_size))
 
 
 def starts_within_series(lengths: Sequence[int], window_size: int, stride: int) -> np.ndarray:

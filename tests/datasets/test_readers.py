@@ -132,6 +132,19 @@ def test_smd_without_interpretation_says_so(data_dir):
     assert "interpretation_label" in dataset.notes[0]
 
 
+def test_smd_segments_that_are_no_events_are_named_and_kept(data_dir):
+    assert load_dataset("smd", "machine-1-1", data_dir).notes == ()
+    path = data_dir / "SMD" / "interpretation_label" / "machine-1-1.txt"
+    path.write_text("10-14:1,38\n40-42:3,5,4\n")
+    dataset = load_dataset("smd", "machine-1-1", data_dir)
+    assert [(segment.start, segment.end) for segment in dataset.test_segments] == [
+        (10, 14),
+        (40, 42),
+    ]
+    assert "lists 1 segments" in dataset.notes[0]
+    assert "leaves out 1 of the 2 runs" in dataset.notes[0]
+
+
 def test_smap_sequences_include_their_end(data_dir):
     dataset = load_dataset("smap", "P-1", data_dir)
     assert np.flatnonzero(dataset.test_labels).tolist() == [5, 6, 7, 8, 9, 20, 21, 22]

@@ -17,7 +17,7 @@ from tsad_keras.cli import EXIT_BAD_INPUT, main
 from tsad_keras.errors import InputError
 from tsad_keras.export import writer
 from tsad_keras.export.writer import export_saved_model
-from tsad_keras.inference.exported import list_versions
+from tsad_keras.inference.export_folders import list_versions
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from tsad_keras.errors import InputError
 from tsad_keras.export.requests import difference
 from tsad_keras.export.writer import export_saved_model
-from tsad_keras.inference.exported import ExportedDetector, list_versions, load_export
+from tsad_keras.inference.export_folders import list_versions
+from tsad_keras.inference.exported import ExportedDetector, load_export
 
 
 @pytest.fixture(scope="module")

@@ -156,8 +156,11 @@ class Browser:
         path = self.folder / "page.html"
         path.write_text(page, encoding="utf-8")
         self.driver.get(path.as_uri())
+        failures = [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        assert failures == []
         if 'id="data"' in page:
-            self.wait("return document.body.dataset.ready === 'true'")
+            state = "document.body.dataset.ready || document.getElementById('failure').textContent"
+            assert self.wait(f"return {state}") == "true"
 
     def run(self, script: str, *arguments):
         return self.driver.execute_script(script, *arguments)

@@ -114,7 +114,7 @@ def test_no_room_for_raw_values_leaves_all_out(make_series, make_summary):
     series = make_series()
     data = page_data(make_summary(series), series, max_raw_characters=10)
     assert not any("data" in feature for feature in data["features"])
-    assert "those of 5 features are left out" in data["left_out"]
+    assert "those of 5 are left out" in data["left_out"]
 
 
 def test_result_table_has_the_rows_in_order_and_marks_oracle_columns(make_page, make_series):

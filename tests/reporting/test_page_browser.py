@@ -240,6 +240,7 @@ def test_nothing_can_be_loaded_even_by_a_script_inside(page):
     const done = arguments[0];
     document.addEventListener("securitypolicyviolation", (event) => done(event.violatedDirective));
     fetch("http://127.0.0.1:9/").catch(() => {});
+    setTimeout(() => done("nothing was stopped"), 10000);
     """
     assert page.driver.execute_async_script(blocked) == "connect-src"
     page.driver.get_log("browser")  # the browser's word about it

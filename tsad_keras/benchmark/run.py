@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tsad_keras.baselines import baselines_for
+from tsad_keras.benchmark.explained import explanation_facts
 from tsad_keras.benchmark.figures import draw_figures
 from tsad_keras.benchmark.methods import (
     ScoredDetector,
@@ -165,6 +166,9 @@ def _summarise(
         },
         "statistics": {name: distributions(values, labels) for name, values in parts.items()},
         "features": feature_facts(dataset, scored.contributions, scored.predictions),
+        "explanations": explanation_facts(
+            dataset, detector, scored.contributions, methods[-1]["method"]
+        ),
         "drift": drift,
         "warnings": drift_warnings(drift, methods[-1]),
         "num_alarms": len(alarms),

@@ -16,7 +16,12 @@ from tsad_keras.datasets import list_entities, load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, folder_name, write_json
-from tsad_keras.reporting.aggregate import mean_methods, mean_warnings, mean_window_level
+from tsad_keras.reporting.aggregate import (
+    mean_explanations,
+    mean_methods,
+    mean_warnings,
+    mean_window_level,
+)
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.mean_markdown import mean_markdown
 from tsad_keras.reporting.page import mean_page
@@ -178,6 +183,7 @@ def _write_mean(runs: list[Summary], folder: Path, config: Config) -> Summary:
         "seeds": sorted({run["seed"] for run in runs}),
         "methods": mean_methods(runs),
         "window_level": mean_window_level(runs),
+        "explanations": mean_explanations(runs),
         "runs": [_run_line(run, folder) for run in runs],
         "seconds": {"total": sum(run["seconds"]["total"] for run in runs)},
         "peak_memory_mb": max((run["peak_memory_mb"] or 0 for run in runs), default=0) or None,

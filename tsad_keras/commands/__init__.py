@@ -7,20 +7,23 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.benchmarks import benchmark
+from tsad_keras.commands.explanations import explain
 from tsad_keras.commands.exports import export, verify_export
 from tsad_keras.commands.places import check_folder, check_output
 from tsad_keras.commands.reports import report
 from tsad_keras.commands.scorings import score
 from tsad_keras.commands.servers import serve
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.commands.streams import stream
 from tsad_keras.commands.trainings import train
 from tsad_keras.files import write_json
+from tsad_keras.starting import quiet_start
 
 __all__ = [
     "benchmark",
+    "completion",
     "download",
     "evaluate",
+    "explain",
     "export",
     "report",
     "reproduce",
@@ -88,3 +91,10 @@ def download(arguments: argparse.Namespace) -> None:
     check_folder(Path(arguments.data_dir))
     paths = fetch(arguments.name, arguments.data_dir, progress=not arguments.quiet)
     print(f"{len(paths)} files of {arguments.name} are complete in {arguments.data_dir}")
+
+
+def completion(arguments: argparse.Namespace) -> None:
+    """Prints a shell's completion script."""
+    from tsad_keras.guide.completion import completion_script
+
+    print(completion_script(arguments.program, arguments.shell))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tsad_keras.commands.places import check_folder
-from tsad_keras.commands.starting import quiet_start
+from tsad_keras.starting import quiet_start
 
 
 def export(arguments: argparse.Namespace) -> None:

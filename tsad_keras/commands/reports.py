@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 from tsad_keras.commands import sources
-from tsad_keras.commands.models import load_model, model_folder
+from tsad_keras.commands.models import model_and_source
 from tsad_keras.commands.places import check_output
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write, is_stream
-from tsad_keras.persistence import read_rate
+from tsad_keras.starting import quiet_start
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -30,11 +29,7 @@ def report(arguments: argparse.Namespace) -> None:
     with quiet_start():
         from tsad_keras.benchmark.model_page import model_page
 
-    sources.check_source(arguments, arguments.dataset, has_entities=True)
-    dataset = sources.load_named(arguments) if arguments.dataset else None
-    entity = arguments.entity if dataset is None else dataset.entity
-    detector = load_model(arguments.model_dir, entity, of_dataset=dataset is not None)
-    rate = read_rate(model_folder(arguments.model_dir, entity))
+    detector, dataset, rate = model_and_source(arguments)
     rows, name = sources.rows_to_report(arguments, dataset, detector.feature_names_, rate)
     page, summary = model_page(detector, rows, name, causal=arguments.causal)
     with atomic_write(output) as file:

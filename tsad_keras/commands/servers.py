@@ -8,8 +8,8 @@ import importlib.util
 import os
 from pathlib import Path
 
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
+from tsad_keras.starting import quiet_start
 
 TOKEN_VARIABLE = "TSAD_TOKEN"
 _NEEDED = ("fastapi", "uvicorn", "orjson", "prometheus_client")

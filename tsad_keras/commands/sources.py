@@ -120,15 +120,9 @@ def _at_rate(
     tables: Iterable[Table], arguments: argparse.Namespace, rate: dict[str, Any] | None
 ) -> Iterable[Table]:
     """The chunks of `--input` on the grid that was asked for, if they are of the model's rate."""
-    from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
+    from tsad_keras.inference.score_files import at_rate
 
-    interval = parse_interval(arguments.resample)
-    if arguments.resample == AS_THEY_ARE:
-        return tables
-    source = str(arguments.input)
-    if interval is not None:
-        tables = resample(tables, interval, source)
-    return check_rate(tables, rate, source)
+    return at_rate(tables, arguments.resample, rate, str(arguments.input))
 
 
 def rows_to_report(

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tsad_keras.commands.models import open_model
 from tsad_keras.commands.places import check_output
-from tsad_keras.commands.starting import quiet_start
 from tsad_keras.errors import InputError
+from tsad_keras.starting import quiet_start
 
 _READ_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 20  # characters; nobody's row, and the buffer must be bounded
@@ -54,19 +55,7 @@ def stream(arguments: argparse.Namespace) -> None:
 def _make_stream(arguments: argparse.Namespace) -> Any:
     from tsad_keras.streaming import StreamingDetector
 
-    if arguments.model_dir:
-        from tsad_keras.commands.models import load_model
-
-        source = load_model(arguments.model_dir, arguments.entity)
-    elif arguments.entity:
-        raise InputError(
-            f"--entity {arguments.entity} came with --export-dir: an export is of one entity; "
-            "leave it out"
-        )
-    else:  # needs no Keras
-        from tsad_keras.inference.exported import load_export
-
-        source = load_export(arguments.export_dir)
+    source = open_model(arguments)
     settings = {
         "causal": not arguments.delayed,
         "max_gap": arguments.max_gap,

@@ -7,12 +7,13 @@ import contextlib
 from pathlib import Path
 
 from tsad_keras.commands import sources
+from tsad_keras.commands.distributing import make_distribution, training_place
 from tsad_keras.commands.places import check_folder, claimed_folder
-from tsad_keras.commands.starting import quiet_readers, quiet_start
 from tsad_keras.commands.training_data import training_series
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
 from tsad_keras.persistence import write_rate
+from tsad_keras.starting import quiet_readers, quiet_start
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -40,8 +41,9 @@ def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> N
         from tsad_keras.detector import ContrastiveGANDetector
         from tsad_keras.training import TrainingDivergedError
 
+    distribution = make_distribution(arguments)
     detector = ContrastiveGANDetector.from_config(config)
-    with claimed_folder(folder):
+    with training_place(folder, distribution) as writes:
         try:
             detector.fit(
                 found.values,
@@ -51,15 +53,20 @@ def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> N
                 checkpoint_path=folder / "checkpoint.npz",
                 history_path=folder / "history.csv",
                 tensorboard_dir=arguments.tensorboard_dir,
+                distribution=distribution,
             )
         except TrainingDivergedError as error:
             if not error.best_epoch:
                 raise InputError(f"{error}; no model was saved") from error
-            detector.save(folder)
+            if writes:
+                detector.save(folder)
             raise InputError(f"{error}; the model with those weights is in {folder}") from error
-        detector.save(folder)
-        write_rate(folder, found.rate)
-        detector.discard_checkpoint()
+        if writes:
+            detector.save(folder)
+            write_rate(folder, found.rate)
+            detector.discard_checkpoint()
+    if distribution is not None:
+        print(f"weights: {detector.weights_sha256_}")  # to be the same on every worker
     threshold = (
         f"{len(detector.entities_)} entities with a threshold each"
         if detector.entities_
@@ -69,7 +76,8 @@ def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> N
         f"trained on {len(found.values)} series with {sum(map(len, found.values))} rows and "
         f"{len(found.feature_names)} features; best epoch {detector.best_epoch_} of "
         f"{len(detector.history_)}; {threshold} for an expected "
-        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}\nmodel: {folder}"
+        f"false-alarm rate of {detector.expected_false_alarm_rate_:g}"
+        + (f"\nmodel: {folder}" if writes else "")
     )
 
 
@@ -81,6 +89,11 @@ def _train_each(arguments: argparse.Namespace, config: Config, folder: Path) -> 
         raise InputError(
             "--per-entity came with --train-file, expected it with --dataset; for your own files: "
             "--dataset own --data-dir FOLDER"
+        )
+    if arguments.strategy != "single":
+        raise InputError(
+            f"--strategy {arguments.strategy} came with --per-entity, which has processes of its "
+            "own; leave one of them out"
         )
     if arguments.tensorboard_dir:
         raise InputError("--tensorboard-dir came with --per-entity; leave one of them out")

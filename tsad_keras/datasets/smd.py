@@ -6,7 +6,8 @@ one `machine-<group>-<index>.txt` a server.
 
 A line `246-252:1,2,6` of `interpretation_label` says that the segment from test row 246 up to,
 **not including**, row 252 (rows from 0) touches the features 1, 2 and 6 (from **1**). That reading
-is the one under which every segment is exactly a run of ones in `test_label`.
+is the one under which every segment is exactly a run of ones in `test_label`; a machine in which
+they are not gets a note.
 
 Reference:
     Su et al.: Robust anomaly detection for multivariate time series through stochastic recurrent
@@ -63,6 +64,7 @@ def load(entity: str | None = None, data_dir: str | os.PathLike[str] = "data") -
     path = folder / "test_label" / f"{entity}.txt"
     labels = to_labels("smd", path, label_column[:, 0], len(test))
     segments, notes = _read_segments(folder, entity, *test.shape)
+    notes += _disagreement(segments, labels)
     feature_labels = np.zeros(test.shape, bool) if segments else None
     for segment in segments:
         feature_labels[segment.start : segment.end, list(segment.features)] = True
@@ -101,3 +103,18 @@ def _read_segments(
             )
         segments.append(AnomalySegment(start, end, features=tuple(features)))
     return tuple(sorted(segments, key=lambda segment: segment.start)), ()
+
+
+def _disagreement(segments: tuple[AnomalySegment, ...], labels: np.ndarray) -> tuple[str, ...]:
+    """A note if the segments are not the runs of ones in `test_label`; both stay as published."""
+    if not segments:
+        return ()
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], labels, [0]])))
+    runs = set(zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True))
+    listed = {(segment.start, segment.end) for segment in segments}
+    if listed == runs:
+        return ()
+    return (
+        f"interpretation_label lists {len(listed - runs)} segments that are no run of ones in "
+        f"test_label, and leaves out {len(runs - listed)} of the {len(runs)} runs",
+    )

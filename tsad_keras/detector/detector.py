@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
@@ -23,19 +25,19 @@ from tsad_keras.detector.networks import (
     WindowOutputs,
     build_networks,
 )
+from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest
 from tsad_keras.fusion import FusionLevels
+from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS
+from tsad_keras.models.attention import attention_maps
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scoring import joined_points, score_points
 from tsad_keras.thresholds import choose_threshold, normal_level
-from tsad_keras.training import Checkpoint, History, TrainingDivergedError
+from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 from tsad_keras.windows import window_starts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ContrastiveGANDetector(EntityScorer):
@@ -106,6 +108,7 @@ class ContrastiveGANDetector(EntityScorer):
         checkpoint_path: str | os.PathLike[str] | None = None,
         history_path: str | os.PathLike[str] | None = None,
         tensorboard_dir: str | os.PathLike[str] | None = None,
+        distribution: Distribution | None = None,
     ) -> ContrastiveGANDetector:
         """Learns from normal history.
 
@@ -113,9 +116,9 @@ class ContrastiveGANDetector(EntityScorer):
         gives the threshold.
 
         Args:
-            X: `(num_timesteps, num_features)` array or DataFrame, or a list of such: one model for
-                several series with the same features; or a dict of such by entity. NaN are
-                allowed.
+            X: `(num_timesteps, num_features)` array or DataFrame (a pandas Series is one feature),
+                or a list of such: one model for several series with the same features; or a dict
+                of such by entity. NaN are allowed.
             feature_names: Names of the columns; default those of the DataFrame.
             entity_names: With `entity_scaling`, the entity of each series of a list; an entity may
                 have several. Default: the keys of a dict, else `series_0 ...`.
@@ -124,6 +127,8 @@ class ContrastiveGANDetector(EntityScorer):
                 settings goes on from there. It stays until `discard_checkpoint`.
             history_path: CSV file for the losses of each epoch.
             tensorboard_dir: Folder for TensorBoard logs.
+            distribution: Replicas to train on; all workers end with the same weights, and the files
+                above are written by the chief alone.
 
         Returns:
             self.
@@ -133,8 +138,11 @@ class ContrastiveGANDetector(EntityScorer):
                 or no feature that varies.
             TrainingDivergedError: If a loss is no longer finite. After a first good epoch the
                 detector is fitted all the same, with the weights of its best epoch.
+            WorkerLostError: If another worker of the distribution has gone.
         """
         config = self.config
+        if distribution is not None:
+            distribution.check_batch_size(config.batch_size)
         self.threshold_, self.entities_ = None, {}  # not fitted until all below has gone well
         series, names = as_series_list(as_items(X))
         names = names if feature_names is None else feature_names
@@ -143,13 +151,17 @@ class ContrastiveGANDetector(EntityScorer):
         parts = fitting.split_parts(config, series, self.feature_names_, entities)
         self._checkpoint = None
         if checkpoint_path is not None:
+            make = Checkpoint if distribution is None else distribution.checkpoint
             fingerprint = fitting.fingerprint(config, series, entities)
-            self._checkpoint = Checkpoint(checkpoint_path, fingerprint)
+            self._checkpoint = make(checkpoint_path, fingerprint)
         self._set_networks(build_networks(config, len(self.feature_names_)), None)
-        history = History(history_path, tensorboard_dir)
-        diverged = None
+        writes = distribution is None or distribution.is_chief
+        history = History(history_path, tensorboard_dir) if writes else History()
+        train_networks, diverged = fitting.train_networks, None
+        if distribution is not None:
+            train_networks = functools.partial(fitting.train_replicas, distribution=distribution)
         try:
-            self.best_epoch_ = fitting.train_networks(
+            self.best_epoch_ = train_networks(
                 config,
                 self.networks_,
                 [values for part in parts for values in part.train],
@@ -252,7 +264,7 @@ class ContrastiveGANDetector(EntityScorer):
     def last_outputs(self, windows: np.ndarray) -> np.ndarray:
         return self._window_outputs.last(windows)
 
-    def components(self, X: Series) -> dict[str, np.ndarray]:
+    def components(self, X: Series) -> dict[str, np.ndarray] | pd.DataFrame:
         """What the score is made of, before calibration, combination and smoothing.
 
         Args:
@@ -262,7 +274,8 @@ class ContrastiveGANDetector(EntityScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
             score also `smoothed_error` (num_timesteps,), and with a memory `pattern_error` and
-            `level_error` (num_timesteps,), mean squared distances to it.
+            `level_error` (num_timesteps,), mean squared distances to it. For a DataFrame, one with
+            these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
@@ -272,10 +285,12 @@ class ContrastiveGANDetector(EntityScorer):
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)
-        return {
+        parts = {
             **{name: view.mean(axis=1) for name, view in zip(names, errors, strict=True)},
             "realism": 1.0 - joined[:, -1],
         }
+        index = row_index(X)
+        return parts if index is None else pd.DataFrame(parts, index=index)
 
     def point_components(self, prepared: np.ndarray) -> np.ndarray:
         """The same of each feature: what `CombinedScore` and `FusedScore` take.
@@ -296,6 +311,30 @@ class ContrastiveGANDetector(EntityScorer):
             stride=self.config.score_stride,
             batch_size=self.config.score_batch_size,
         )
+
+    def attention(self, X: Series, start: int = 0) -> np.ndarray:
+        """Attention maps of one window: what the network's own softmax weights were.
+
+        Args:
+            X: One series, at least a window long. What comes before the window matters for missing
+                values only.
+            start: Row of the series with which the window begins, from 0.
+
+        Returns:
+            `(num_layers, num_heads, num_tokens, num_tokens)`; a token is `patch_size` time steps.
+            Entry i, j of a map says how much token i takes from token j; its rows sum to 1.
+
+        Raises:
+            InputError: If the window does not lie in the series, or `X` does not fit.
+        """
+        prepared, size = self.prepare_series(X), self.config.window_size
+        if not 0 <= start <= len(prepared) - size:
+            raise InputError(
+                f"start is {start}, expected 0 to {len(prepared) - size}, so that a window of "
+                f"{size} rows lies in the series"
+            )
+        maps = attention_maps(self.networks_.autoencoder, prepared[None, start : start + size])
+        return np.asarray(maps)[0]
 
     # --- persistence -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 from tsad_keras.config import Config
 from tsad_keras.detector import fitting
 from tsad_keras.errors import InputError
+from tsad_keras.inference.frames import Answer, like_rows
 from tsad_keras.inference.inputs import Series, as_series_list, check_series
 from tsad_keras.inference.scores import SeriesScorer
 
@@ -91,11 +92,11 @@ class EntityScorer(SeriesScorer):
             self.entities_[str(name)] = adapted
         return adapted
 
-    def predict(self, X: Series, *, causal: bool = False) -> np.ndarray:
+    def predict(self, X: Series, *, causal: bool = False) -> Answer:
         if not self.entities_:
             return super().predict(X, causal=causal)
         parts = [one.predict(values, causal=causal) for one, values in self._paired(X)]
-        return np.concatenate(parts)
+        return like_rows(X, np.concatenate(parts), "is_anomaly")
 
     def require_fitted(self) -> None:
         if self.entities_:

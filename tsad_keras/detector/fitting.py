@@ -8,20 +8,25 @@ import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from tsad_keras.config import Config
-from tsad_keras.detector.networks import Networks
+from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.training import (
     AdversarialStep,
+    AveragedAdamW,
     Checkpoint,
+    DistributedStep,
+    Distribution,
     FusedAdamW,
     History,
     LossWeights,
     Trainer,
 )
+from tsad_keras.training.distributed import lost_worker_is_one_line
 from tsad_keras.windows import gather_from_series, split_train_validation, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
@@ -129,6 +134,7 @@ def train_networks(
     checkpoint: Checkpoint | None,
     history: History,
     show_progress: bool,
+    distribution: Distribution | None = None,
 ) -> Trainer:
     """Trains in place; the networks end with the weights of the best epoch.
 
@@ -140,12 +146,15 @@ def train_networks(
         checkpoint: Optional.
         history: Takes the rows.
         show_progress: Whether to draw a progress bar.
+        distribution: Where `networks` were made, if there are several replicas of them.
 
     Returns:
         The trainer after its last epoch.
     """
     starts = starts_within_series([len(s) for s in train], config.window_size, config.stride)
     steps_per_epoch = min(config.steps_per_epoch, max(1, len(starts) // config.batch_size))
+    rules = ("early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor")
+    rules += ("checkpoint_steps", "checkpoint_minutes")
     names = ("mask_type", "mask_mode", "masking_ratio", "mean_mask_length", "jitter")
     pipeline_settings = {
         "window_size": config.window_size,
@@ -154,15 +163,13 @@ def train_networks(
         **{name: getattr(config, name) for name in names},
     }
     trainer = Trainer(
-        make_step(config, networks),
+        make_step(config, networks)
+        if distribution is None
+        else _make_distributed_step(config, networks, distribution),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
-        early_stopping_patience=config.early_stopping_patience,
-        reduce_lr_patience=config.reduce_lr_patience,
-        reduce_lr_factor=config.reduce_lr_factor,
         checkpoint=checkpoint,
-        checkpoint_steps=config.checkpoint_steps,
-        checkpoint_minutes=config.checkpoint_minutes,
+        **{name: getattr(config, name) for name in rules},
         history=history,
         show_progress=show_progress,
     )
@@ -171,15 +178,19 @@ def train_networks(
         starts_within_series(lengths, config.window_size, config.score_stride),
         _MAX_VALIDATION_WINDOWS,
     )
-    return trainer.fit(
-        lambda first_step: training_pipeline(
+
+    def make_batches(first_step: int) -> tf.data.Dataset:
+        return training_pipeline(
             _joined(train),
             starts,
             steps_per_epoch=steps_per_epoch,
             epochs=config.epochs,
             first_step=first_step,
             **pipeline_settings,
-        ),
+        )
+
+    return trainer.fit(
+        make_batches if distribution is None else distribution.batches(make_batches),
         validation_pipeline(_joined(validation), validation_starts, **pipeline_settings),
     )
 
@@ -261,10 +272,36 @@ def thinned(starts: np.ndarray, most: int) -> np.ndarray:
     return starts[np.linspace(0, len(starts) - 1, most).astype(int)]
 
 
-def make_step(config: Config, networks: Networks) -> AdversarialStep:
+def train_replicas(
+    config: Config, networks: Networks, *args, distribution: Distribution, **kwargs
+) -> Trainer:
+    """As `train_networks`, on all replicas; `networks` ends with the same weights as they.
+
+    Raises:
+        WorkerLostError: If another worker has gone.
+    """
+    with distribution.strategy.scope():
+        replicas = build_networks(config, networks.autoencoder.input_shape[-1])
+    try:
+        with lost_worker_is_one_line():
+            return train_networks(config, replicas, *args, distribution=distribution, **kwargs)
+    finally:
+        networks.set_weights(replicas.weights())
+
+
+def _make_distributed_step(
+    config: Config, networks: Networks, distribution: Distribution
+) -> DistributedStep:
+    with distribution.strategy.scope():
+        return DistributedStep(make_step(config, networks, AveragedAdamW), distribution)
+
+
+def make_step(
+    config: Config, networks: Networks, optimizer: type[FusedAdamW] = FusedAdamW
+) -> AdversarialStep:
     names = [field.name for field in dataclasses.fields(LossWeights)]
     optimizers = [
-        FusedAdamW(
+        optimizer(
             rate,
             weight_decay=config.weight_decay,
             global_clipnorm=config.gradient_clip_norm,

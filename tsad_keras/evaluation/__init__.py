@@ -11,6 +11,9 @@ ever NaN:
 | no alarm | every metric of predictions 0.0 |
 | constant score | ROC-AUC 0.5, AP = share of anomalies, `best_f1_score` = always alarm |
 | one time step | one of the first two rows |
+
+The metrics of explanations (`explanation.py`) take segments by features instead, the truth first
+as well.
 """
 
 from tsad_keras.evaluation.affiliation import (
@@ -28,6 +31,11 @@ from tsad_keras.evaluation.events import (
     pa_k_f1_score,
     point_adjust,
     point_adjusted_f1_score,
+)
+from tsad_keras.evaluation.explanation import (
+    hit_rate_score,
+    ndcg_score,
+    segment_contributions,
 )
 from tsad_keras.evaluation.point import (
     always_alarm_f1_score,
@@ -59,7 +67,9 @@ __all__ = [
     "event_precision_score",
     "event_recall_score",
     "f1_score",
+    "hit_rate_score",
     "labels_to_events",
+    "ndcg_score",
     "pa_k_f1_score",
     "point_adjust",
     "point_adjusted_f1_score",
@@ -67,6 +77,7 @@ __all__ = [
     "range_auc_scores",
     "recall_score",
     "roc_auc_score",
+    "segment_contributions",
     "vus_pr_score",
     "vus_roc_score",
     "vus_scores",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 
 import numpy as np
@@ -115,6 +116,124 @@ def check_integer(value: int, name: str, minimum: int) -> int:
             f"{name} is {value!r}, expected an integer of at least {minimum}; pass such a number"
         )
     return number
+
+
+def check_percent(value: float, name: str) -> float:
+    """Returns `value` as a finite float above 0.
+
+    Raises:
+        InputError: if it is anything else.
+
+    Example:
+        >>> check_percent(150, "percent")
+        150.0
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not np.isfinite(value) or value <= 0:
+        raise InputError(
+            f"{name} is {value!r}, expected a number above 0; pass 100 for as many features as "
+            "are truly touched"
+        )
+    return float(value)
+
+
+def check_ranking(
+    feature_labels: ArrayLike, contributions: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which features each segment touches, and its contributions, of the same shape.
+
+    Args:
+        feature_labels: 0/1 or bool, `(num_segments, num_features)`.
+        contributions: finite numbers, same shape.
+
+    Returns:
+        Boolean array and float64 array.
+
+    Raises:
+        InputError: if either is unusable, the shapes differ, or a segment touches no feature.
+
+    Example:
+        >>> check_ranking([[0, 1]], [[0.5, 2]])
+        (array([[False,  True]]), array([[0.5, 2. ]]))
+    """
+    labels = _as_matrix(feature_labels, "feature_labels", "(num_segments, num_features)")
+    values = _as_matrix(contributions, "contributions", "(num_segments, num_features)")
+    others = labels[(labels != 0) & (labels != 1)]
+    if others.size:
+        raise InputError(
+            f"feature_labels hold {others.size} values other than 0 and 1 (first: {others[0]:g}), "
+            "expected only 0 and 1; pass feature_labels first and contributions second"
+        )
+    if labels.shape != values.shape:
+        raise InputError(
+            f"feature_labels have shape {labels.shape} and contributions {values.shape}, expected "
+            "the same; take the means of the contributions with segment_contributions"
+        )
+    empty = np.flatnonzero(labels.sum(axis=1) == 0)
+    if empty.size:
+        raise InputError(
+            f"segment {empty[0]} (from 0) touches no feature, expected at least one; leave it out"
+        )
+    return labels.astype(bool), values
+
+
+def check_segments(events: ArrayLike, contributions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the borders of segments, and contributions that reach over all of them.
+
+    Args:
+        events: whole numbers `(num_segments, 2)`, first row and row after the last.
+        contributions: finite numbers `(num_timesteps, num_features)`.
+
+    Returns:
+        Integer array and float64 array.
+
+    Raises:
+        InputError: if either is unusable, or a segment is empty or lies outside.
+
+    Example:
+        >>> check_segments([(0, 1)], [[0.5, 2]])
+        (array([[0, 1]]), array([[0.5, 2. ]]))
+    """
+    borders = _as_matrix(events, "events", "(num_segments, 2)")
+    values = _as_matrix(contributions, "contributions", "(num_timesteps, num_features)")
+    if borders.shape[1] != 2 or np.any(borders != np.round(borders)):
+        raise InputError(
+            f"events have shape {borders.shape}, expected whole numbers (num_segments, 2): first "
+            "row and row after the last; pass what labels_to_events returns"
+        )
+    start, end = borders.T
+    wrong = np.flatnonzero((start < 0) | (start >= end) | (end > len(values)))
+    if wrong.size:
+        first = wrong[0]
+        raise InputError(
+            f"segment {first} reaches from row {start[first]:g} to {end[first]:g}, expected at "
+            f"least one of the {len(values)} rows of the contributions; check that both belong to "
+            "the same series"
+        )
+    return borders.astype(int), values
+
+
+def _as_matrix(values: ArrayLike, name: str, shape: str) -> np.ndarray:
+    """Returns a non-empty two-dimensional float64 array of finite numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # a ragged list
+        raise InputError(
+            f"{name} cannot be read as an array ({error}), expected shape {shape}; give all rows "
+            "the same length"
+        ) from error
+    if array.dtype.kind not in "biuf" or array.ndim != 2 or array.size == 0:
+        raise InputError(
+            f"{name} have dtype {array.dtype} and shape {array.shape}, expected numbers of shape "
+            f"{shape}, not empty; pass such an array"
+        )
+    array = array.astype(np.float64)
+    unusable = int(np.sum(~np.isfinite(array)))
+    if unusable:
+        raise InputError(
+            f"{name} hold {unusable} NaN or infinite values, expected finite numbers; replace them"
+        )
+    return array
 
 
 def _as_numbers(values: ArrayLike, name: str) -> np.ndarray:

@@ -46,11 +46,13 @@ class FusedGraph:
         width = self._num_features
         errors = outputs[..., :width] / self._divisor
         views = [outputs[..., width : 2 * width] / self._divisor]
+        bases = [tf.maximum(errors, views[0])]  # by which each view's part is shared out
         levels = [self._levels.smoothed]
         if self._levels.pattern is not None:
             divisor = (self._levels.pattern_scale * width).astype(np.float32)
             patterns, remembered = outputs[..., 2 * width : 3 * width], outputs[..., 3 * width :]
             views += [patterns / divisor, remembered / width]
+            bases += views[1:]
             levels += [self._levels.pattern, self._levels.level]
         strangeness = [
             _standardised(level, tf.reduce_sum(view, axis=-1))
@@ -62,10 +64,13 @@ class FusedGraph:
             strangeness[2] *= LEVEL_WEIGHT
         scores = tf.math.softplus(tf.add_n(strangeness))
         weights = [tf.nn.relu(standard) + EVEN for standard in strangeness]
+        if self._levels.level is not None:
+            moved = tf.minimum(weights[0], weights[2])
+            weights = [weights[0] + moved, weights[1], weights[2] - moved]
         factor = scores / tf.add_n(weights)
         parts = [
-            (weight * factor)[..., None] * _shares(view)
-            for weight, view in zip(weights, views, strict=True)
+            (weight * factor)[..., None] * _shares(basis)
+            for weight, basis in zip(weights, bases, strict=True)
         ]
         return tf.add_n(parts)
 

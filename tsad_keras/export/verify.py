@@ -28,7 +28,7 @@ from tsad_keras.export.tflite import TFLITE_FILE, tflite_difference
 from tsad_keras.export.warmup import WARMUP_FILE, read_warmup
 from tsad_keras.export.writer import REFERENCE_FILE, hash_files
 from tsad_keras.files import read_arrays
-from tsad_keras.inference.exported import find_version, read_metadata
+from tsad_keras.inference.export_folders import find_version, read_metadata
 
 
 @dataclasses.dataclass(frozen=True)

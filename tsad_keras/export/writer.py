@@ -18,7 +18,7 @@ from tsad_keras.export.reference import make_reference
 from tsad_keras.export.tflite import TFLITE_FILE, convert_to_tflite
 from tsad_keras.export.warmup import WARMUP_FILE, write_warmup
 from tsad_keras.files import atomic_folder, write_arrays, write_json
-from tsad_keras.inference.exported import FORMAT_VERSION, METADATA_FILE, is_version
+from tsad_keras.inference.export_folders import FORMAT_VERSION, METADATA_FILE, is_version
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.version import __version__
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from tsad_keras.errors import InputError
+from tsad_keras.inference.frames import as_frame
 
-Series = np.ndarray | pd.DataFrame | Sequence[np.ndarray | pd.DataFrame]
+Series = np.ndarray | pd.DataFrame | pd.Series | Sequence[np.ndarray | pd.DataFrame | pd.Series]
 
 
 def as_series_list(X: Series) -> tuple[list[np.ndarray], list[str] | None]:
-    """Arrays of all series and the column names, if DataFrames came."""
-    items = list(X) if isinstance(X, (list, tuple)) else [X]
+    """Arrays of all series and the column names, if DataFrames (or pandas Series) came."""
+    items = [as_frame(item) for item in (X if isinstance(X, (list, tuple)) else [X])]
     if not items:
         raise InputError("an empty list of series came, expected at least one series")
     if all(

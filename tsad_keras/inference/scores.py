@@ -6,10 +6,12 @@ import abc
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pandas as pd
 
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
 from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
+from tsad_keras.inference.frames import Answer, like_rows, like_table, own_columns, row_index
 from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
@@ -31,6 +33,10 @@ class SeriesScorer(abc.ABC):
     Every verb takes `causal`. By default a time step is judged in up to two windows that also hold
     what came after it. With `causal=True` it is judged in the window that ends there, as a stream
     has to do; the two kinds of scores have thresholds of their own.
+
+    Arrays in, arrays out. DataFrames in, a Series or DataFrame out, with the same index; for a list
+    of DataFrames the index has two levels, `series` (the position in the list) and their own. The
+    values are the same.
 
     Attributes:
         config: The frozen `Config`.
@@ -94,29 +100,33 @@ class SeriesScorer(abc.ABC):
 
     # --- scores ----------------------------------------------------------------------------------
 
-    def decision_function(self, X: Series, *, causal: bool = False) -> np.ndarray:
+    def decision_function(self, X: Series, *, causal: bool = False) -> Answer:
         """Anomaly scores; higher is more anomalous.
 
         Args:
             X: `(num_timesteps, num_features)` array or DataFrame of at least one window (causal: of
-                at least one row), with the features of training in the same order; or a list of
-                such.
+                at least one row), with the features of training in the same order; a pandas Series,
+                if there is a single feature; or a list of such.
             causal: Whether to judge each time step by what came before it only.
 
         Returns:
-            `(num_timesteps,)`; for a list, the scores of its series one after the other.
+            `(num_timesteps,)`; for a list, the scores of its series one after the other. A Series
+            `anomaly_score` for a DataFrame.
 
         Raises:
             InputError: If the detector is not fitted, or `X` does not fit the training data.
         """
-        return np.concatenate([part.sum(axis=1) for part in self._explained(X, causal)])
+        return like_rows(X, self._scores(X, causal), "anomaly_score")
 
-    def predict(self, X: Series, *, causal: bool = False) -> np.ndarray:
-        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold."""
-        scores = self.decision_function(X, causal=causal)
-        return (scores >= self.alarm_threshold(causal)).astype(int)
+    def predict(self, X: Series, *, causal: bool = False) -> Answer:
+        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold.
 
-    def explain(self, X: Series, *, causal: bool = False) -> np.ndarray:
+        A Series `is_anomaly` for a DataFrame.
+        """
+        alarms = self._scores(X, causal) >= self.alarm_threshold(causal)
+        return like_rows(X, alarms.astype(int), "is_anomaly")
+
+    def explain(self, X: Series, *, causal: bool = False) -> Answer:
         """Per-feature contributions.
 
         Args:
@@ -124,9 +134,11 @@ class SeriesScorer(abc.ABC):
             causal: As there.
 
         Returns:
-            `(num_timesteps, num_features)`, non-negative; each row sums to the score of its step.
+            `(num_timesteps, num_features)`, non-negative; each row sums to the score of its step. A
+            DataFrame with the same columns for a DataFrame.
         """
-        return np.concatenate(list(self._explained(X, causal)))
+        contributions = np.concatenate(list(self._explained(X, causal)))
+        return like_table(X, contributions, own_columns(X, self.feature_names_))
 
     def iterate_explained(
         self, pieces: Iterable[np.ndarray], *, causal: bool = False
@@ -152,7 +164,7 @@ class SeriesScorer(abc.ABC):
 
         yield from self._contributions(prepared(), causal)
 
-    def score_windows(self, X: Series, stride: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def score_windows(self, X: Series, stride: int | None = None) -> tuple[np.ndarray, Answer]:
         """One score a window: the mean of its points' scores without smoothing.
 
         Args:
@@ -160,14 +172,23 @@ class SeriesScorer(abc.ABC):
             stride: Time steps between windows; default the config's `stride`.
 
         Returns:
-            Starts and scores, `(num_windows,)` each. Alarm: score >= `window_threshold_`.
+            Starts (row numbers) and scores, `(num_windows,)` each. Alarm: score >=
+            `window_threshold_`. For a DataFrame the scores are a Series with the index of their
+            windows' first rows.
         """
+        prepared = self.prepare_series(X)
+        starts = window_starts(len(prepared), self.config.window_size, stride or self.config.stride)
+        scores, index = self._score_starts(prepared, starts), row_index(X)
+        if index is None:
+            return starts, scores
+        return starts, pd.Series(scores, index=index[starts], name="anomaly_score")
+
+    def prepare_series(self, X: Series) -> np.ndarray:
+        """Checks one series, at least a window long, and returns its prepared rows."""
         series = self._check(X)
         if len(series) > 1:
             raise InputError(f"{len(series)} series came, expected one series; call once for each")
-        values = series[0]
-        starts = window_starts(len(values), self.config.window_size, stride or self.config.stride)
-        return starts, self._score_starts(self.prepare_rows(values), starts)
+        return self.prepare_rows(series[0])
 
     # --- parts that streams are made of ----------------------------------------------------------
 
@@ -219,6 +240,9 @@ class SeriesScorer(abc.ABC):
         )
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _scores(self, X: Series, causal: bool) -> np.ndarray:
+        return np.concatenate([part.sum(axis=1) for part in self._explained(X, causal)])
 
     def _explained(self, X: Series, causal: bool) -> Iterator[np.ndarray]:
         for values in self._check(X, causal):

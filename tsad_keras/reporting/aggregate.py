@@ -60,6 +60,31 @@ def mean_window_level(runs: list[Run]) -> dict[str, Any] | None:
     return {**counts, "metrics": metrics, "metrics_spread": spread}
 
 
+def mean_explanations(runs: list[Run]) -> dict[str, Any] | None:
+    """Means of the numbers on explanations, as `mean_methods`; None if no run has them.
+
+    Each row of a ranking also gets `spread`, a dict like its numbers (empty for one seed).
+    """
+    found = [(run["seed"], run["explanations"]) for run in runs if run["explanations"]]
+    if not found:
+        return None
+    rows = []
+    for index, first in enumerate(found[0][1]["rows"]):
+        row: dict[str, Any] = {"ranking": first["ranking"], "spread": {}}
+        for name in first:
+            if name != "ranking":
+                values = [(seed, facts["rows"][index][name]) for seed, facts in found]
+                row[name], spread = _mean_and_spread(values)
+                if spread is not None:
+                    row["spread"][name] = spread
+        rows.append(row)
+    counts = {
+        name: float(np.mean([facts[name] for _, facts in found]))
+        for name in ("num_segments", "num_features", "mean_features")
+    }
+    return {**counts, "rows": rows}
+
+
 def mean_warnings(runs: list[Run]) -> list[str]:
     """One line that names the entities whose runs have warnings; empty if none has."""
     warned = [run for run in runs if run["warnings"]]

@@ -52,6 +52,15 @@ GROUP_MEANING = (
     "single alarm."
 )
 
+EXPLANATION_MEANING = (
+    "Contributions that sum to the score are ranked in each true segment, found or not, and "
+    "compared with the features that the data's authors list for it. HitRate@100 %: of a segment "
+    "with g true features, how many of the first g are true. NDCG@5: how far up the true ones are "
+    "among the first five. Means over the segments; by the mean contributions of a segment, and at "
+    "the time step where its contributions sum to the most. Squared z-score: by training mean and "
+    "standard deviation. Random order: its exact mean."
+)
+
 DRIFT_MEANING = (
     "Distance of each feature's mean on test from its mean on train, in train standard deviations; "
     "no labels take part, so anomalies count, too."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import platform
 import sys
@@ -19,10 +20,12 @@ from tsad_keras.version import __version__
 
 
 def data_fingerprint(dataset: TimeSeriesDataset) -> str:
-    """A hash that is equal only for the same values, labels, times, names and notes."""
+    """A hash that is equal only for the same values, labels, segments, times, names and notes."""
     digest = hashlib.sha256()
     texts = (dataset.name, dataset.entity, *dataset.feature_names, *dataset.notes)
     digest.update(repr(texts).encode())
+    segments = [dataclasses.astuple(segment) for segment in dataset.test_segments]
+    digest.update(repr(segments).encode())
     arrays = (
         dataset.train,
         dataset.test,

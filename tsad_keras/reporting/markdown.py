@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tsad_keras.reporting.alarms import largest_alarms
+from tsad_keras.reporting.explained import explanations_markdown
 from tsad_keras.reporting.explanations import (
     DRIFT_MEANING,
     GROUP_MEANING,
@@ -77,6 +78,7 @@ def run_markdown(summary: Summary) -> str:
         "## Threshold\n\n" + _threshold(summary),
         "## Errors, realism and scores\n\n" + _statistics(summary["statistics"]),
         "## Alarms\n\n" + _alarms(summary),
+        explanations_markdown(summary["explanations"]),
         "## Features\n\n" + _features(summary["features"]),
         "## Figures\n\n" + _figures(summary["files"]),
         "## Settings and versions\n\n" + settings_markdown(summary),

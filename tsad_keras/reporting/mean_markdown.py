@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tsad_keras.reporting.explained import explanations_markdown
 from tsad_keras.reporting.explanations import METRIC_MEANINGS
 from tsad_keras.reporting.headline import headline, notes_markdown
 from tsad_keras.reporting.markdown import (
@@ -39,6 +40,7 @@ def mean_markdown(summary: dict[str, Any]) -> str:
         comparison_markdown(summary),
         window_level_markdown(summary["window_level"]),
         decisions_markdown(rows),
+        explanations_markdown(summary["explanations"]),
         "## VUS-PR of each run\n\n" + _runs(summary),
         "## What the numbers mean\n\n" + "\n".join(f"- {line}" for line in METRIC_MEANINGS)
         if labelled

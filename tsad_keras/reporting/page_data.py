@@ -149,5 +149,5 @@ def _left_out(features: list[dict[str, Any]]) -> str:
         text += "alarms only" + (", and" if left else ".")
     if left:
         shown = ", ".join(left[:MAX_NAMED]) + (" ..." if len(left) > MAX_NAMED else "")
-        text += f" those of {len(left):,} features are left out: {shown}."
+        text += f" those of {len(left):,} are left out: {shown}."
     return text

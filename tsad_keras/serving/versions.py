@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tsad_keras.errors import InputError
-from tsad_keras.inference.exported import list_versions
+from tsad_keras.inference.export_folders import list_versions
 from tsad_keras.serving.answers import RequestError
 from tsad_keras.serving.metrics import Metrics
 from tsad_keras.serving.models import LoadedModel

@@ -34,20 +34,38 @@ class History:
         self._csv_path = None if csv_path is None else Path(csv_path)
         self._writer = None
         if tensorboard_dir is not None:
+            self._lacks_earlier = not any(Path(tensorboard_dir).glob("events.out.tfevents.*"))
             self._writer = _summary_writer(tensorboard_dir)
 
     def append(self, row: dict[str, float]) -> None:
         """Adds an epoch's row and writes it out."""
         self.rows.append(row)
         self.write_csv()
-        if self._writer is not None:
-            import tensorflow as tf
+        self._write_summaries([row])
 
+    def restore(self, rows: list[dict[str, float]]) -> None:
+        """Takes the rows of a training that goes on, before those to come.
+
+        TensorBoard's folder has them already, if it is the one of the training that was cut off;
+        an empty one gets them now. Epochs after the checkpoint are trained again, with the same
+        values at the same steps.
+        """
+        self.rows = rows
+        self.write_csv()
+        if self._writer is not None and self._lacks_earlier:
+            self._write_summaries(rows)
+
+    def _write_summaries(self, rows: list[dict[str, float]]) -> None:
+        if self._writer is None:
+            return
+        import tensorflow as tf
+
+        for row in rows:
             with self._writer.as_default(step=int(row["epoch"])):
                 for name, value in row.items():
                     if name != "epoch":
                         tf.summary.scalar(name, value)
-            self._writer.flush()
+        self._writer.flush()
 
     def write_csv(self) -> None:
         """Writes all rows to `csv_path`, if there is one."""
@@ -65,7 +83,7 @@ def _summary_writer(folder: str | os.PathLike[str]):
     except ImportError as error:
         raise InputError(
             "TensorBoard logs were asked for and the package tensorboard is not installed; "
-            "run: pip install tensorboard"
+            "run: pip install 'tsad-keras[tensorboard]'"
         ) from error
     import tensorflow as tf
 

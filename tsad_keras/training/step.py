@@ -13,6 +13,7 @@ from tsad_keras.losses import (
     discriminator_loss,
     reconstruction_loss,
 )
+from tsad_keras.training.replicas import gathered, normal_rows
 
 Batch = dict[str, tf.Tensor]
 
@@ -67,7 +68,13 @@ class AdversarialStep:
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.seed = seed
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="step",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,  # all replicas count the same
+        )
 
         self.is_adversarial = loss_weights.adversarial_weight > 0
         self.is_contrastive = loss_weights.contrastive_weight > 0
@@ -105,6 +112,10 @@ class AdversarialStep:
             Scalars `reconstruction_loss, contrastive_loss, adversarial_loss, discriminator_loss,
             generator_loss` (the weighted sum), as they were before the update.
         """
+        return self.update(batch)
+
+    def update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """As `train_step`, but to be traced by the caller: replicas must meet within one graph."""
         # 1 forward and losses, both sides on the same weights
         # 2 discriminator: its gradients -> its optimizer
         # 3 generator: its gradients -> its optimizer
@@ -156,9 +167,8 @@ class AdversarialStep:
                 else self.discriminator(views, training=True)["features"]
             )
             projections = self.projection_head(features, training=True)
-            losses["contrastive_loss"] = contrastive_loss(
-                *tf.split(projections, 2, axis=0), weights.temperature
-            )
+            views_a, views_b = (gathered(part) for part in tf.split(projections, 2, axis=0))
+            losses["contrastive_loss"] = contrastive_loss(views_a, views_b, weights.temperature)
 
         contrast = weights.contrastive_weight * losses["contrastive_loss"]
         losses["generator_loss"] = (
@@ -187,8 +197,7 @@ class AdversarialStep:
             return reconstruction
         latent_dim = self.latent_generator.input_shape[-1]
         seed = tf.stack([tf.constant(self.seed * 8 + 7, tf.int64), self.step])
-        latent = tf.random.stateless_normal([count, latent_dim], seed)
-        return self.latent_generator(latent, training=True)
+        return self.latent_generator(normal_rows(count, latent_dim, seed), training=True)
 
     def named_variables(self) -> dict[str, tf.Variable]:
         """Everything that a resumed training needs: weights, optimizers, seeds, the step."""

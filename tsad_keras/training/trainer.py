@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
@@ -172,7 +173,7 @@ class Trainer:
         row: dict[str, float] = {"epoch": epoch}
         row.update({name: state.sums[name] / self.steps_per_epoch for name in _LOSS_NAMES})
         row["val_reconstruction_loss"] = self._validate(validation_batches)
-        row["learning_rate"] = float(self.step.generator_optimizer.learning_rate)
+        row["learning_rate"] = _learning_rate(self.step.generator_optimizer)
         row["seconds"] = round(state.seconds, 3)
         state.sums, state.seconds = {}, 0.0
         value = row["val_reconstruction_loss"]
@@ -213,7 +214,7 @@ class Trainer:
             return
         self._state.epochs_since_cut = 0
         for optimizer in (self.step.generator_optimizer, self.step.discriminator_optimizer):
-            optimizer.learning_rate = float(optimizer.learning_rate) * self.reduce_lr_factor
+            optimizer.learning_rate = _learning_rate(optimizer) * self.reduce_lr_factor
 
     def _is_over(self) -> bool:
         state = self._state
@@ -267,8 +268,11 @@ class Trainer:
         self._best_weights = [
             arrays[f"best/{index:03d}"] for index in range(len(self._best_weights))
         ]
-        self.history.rows = state.pop("rows")
-        self.history.write_csv()
+        self.history.restore(state.pop("rows"))
         state["best_value"] = float(state["best_value"])
         self._state = _State(**state)
         logger.info("resuming at step %d from %s", self._state.step, self.checkpoint.path)
+
+
+def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    return float(optimizer.learning_rate.value.numpy())  # replicas' variables know no float()

@@ -1,0 +1,145 @@
+"""Dask with two worker processes for real; one is killed in the middle."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsad_keras.cli import EXIT_BAD_INPUT, main
+from tsad_keras.engines.dask_engine import run_on_dask
+from tsad_keras.engines.plan import plan_tasks, tidy, unfinished
+from tsad_keras.engines.work import locate_model
+from tsad_keras.errors import InputError
+from tsad_keras.inference.score_files import score_file
+
+pytest.importorskip("distributed")
+NUM_FILES = 12
+
+
+@pytest.fixture
+def inputs(write_series, tmp_path):
+    """Files of different content, long enough that a worker is in the middle of one."""
+    folder = tmp_path / "in"
+    for number in range(NUM_FILES):
+        write_series(folder / f"{number}.parquet", num_rows=4000 + number, seed=number)
+    return folder
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(export_dir, inputs, tmp_path):
+    from tsad_keras import load_export
+
+    (inputs / "broken.csv").write_text("time,a\n")
+    model = locate_model(export_dir, exported=True)
+    output = tmp_path / "out"
+    tasks = plan_tasks([str(inputs / "*")], output, model)
+    killed = []
+
+    def kill_the_first_that_answers(answer):
+        if not killed:  # by now it has begun another file
+            killed.append(answer["process"])
+            os.kill(answer["process"], signal.SIGKILL)
+
+    answers = run_on_dask(tasks, num_workers=2, on_answer=kill_the_first_that_answers)
+
+    tidy(tasks, age=0.0)
+
+    assert sorted(a["source"] for a in answers) == sorted(task.source for task in tasks)
+    failed = [a for a in answers if "error" in a]
+    assert [Path(a["source"]).name for a in failed] == ["broken.csv"]
+    assert len({a["process"] for a in answers}) >= 2
+    done = [task for task in tasks if not task.source.endswith("broken.csv")]
+    assert unfinished(done) == []
+    expected = {Path(task.output).name for task in done} | {".scored"}
+    assert {path.name for path in output.iterdir()} == expected  # no half-written files either
+
+    scorer = load_export(export_dir)  # in this process: TensorFlow's own number of threads
+    for task in done:
+        score_file(scorer, task.source, tmp_path / "single.csv")
+        ours, single = pd.read_csv(task.output), pd.read_csv(tmp_path / "single.csv")
+        assert list(ours["time"]) == list(single["time"])
+        np.testing.assert_allclose(
+            ours["anomaly_score"], single["anomaly_score"], rtol=1e-5, atol=1e-5
+        )
+        assert list(ours["is_anomaly"]) == list(single["is_anomaly"])
+
+
+def test_the_command_scores_what_is_missing_and_names_what_failed(
+    export_dir, write_series, tmp_path, capsys, monkeypatch
+):
+    ran = []
+
+    def run_here(tasks, **settings):
+        from tsad_keras.engines.work import run_task
+
+        ran.append([Path(task.source).name for task in tasks])
+        return [run_task(task) for task in tasks]
+
+    monkeypatch.setattr("tsad_keras.engines.dask_engine.run_on_dask", run_here)
+    for number in range(3):
+        write_series(tmp_path / "in" / f"{number}.csv", seed=number)
+    (tmp_path / "in" / "broken.csv").write_text("time,a\n")
+    words = ["score", "--engine", "dask", "--export-dir", str(export_dir), "--quiet"]
+    words += ["--input", str(tmp_path / "in" / "*.csv"), "--output", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as error:
+        main(words)
+    output, errors = capsys.readouterr()
+    assert error.value.code == 1
+    assert output.startswith("3 files scored (180 time steps, ") and "1 failed" in output
+    assert errors.count("\n") == 1 and "broken.csv has a header but no rows" in errors
+
+    write_series(tmp_path / "in" / "1.csv", seed=7)
+    (tmp_path / "in" / "broken.csv").unlink()
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("1 files scored (60 time steps, ")
+    assert main(words) == 0
+    assert "3 complete before" in capsys.readouterr().out
+    assert ran == [["0.csv", "1.csv", "2.csv", "broken.csv"], ["1.csv"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--input", "a.csv", "b.csv"], "add --engine dask"),
+        (["--input", "a.csv", "--scheduler", "local"], "--scheduler came without an engine"),
+        (["--input", "a.csv", "--workers", "2"], "--workers came without an engine"),
+        (["--engine", "dask", "--dataset", "synthetic"], "expected files"),
+        (["--engine", "dask", "--input", "nowhere/*.csv"], "no file matches"),
+        (
+            ["--engine", "dask", "--input", "a.csv", "--scheduler", "tcp://h:1", "--workers", "2"],
+            "leave one of the two out",
+        ),
+    ],
+)
+def test_flags_that_do_not_fit(export_dir, words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["score", "--export-dir", str(export_dir), "--output", "out", *words]
+    assert main(words) == EXIT_BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "ftp://127.0.0.1:9"])
+def test_a_scheduler_that_does_not_answer(address, monkeypatch):
+    monkeypatch.setattr("tsad_keras.engines.dask_engine._CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match="no Dask scheduler answers at"):
+        run_on_dask([], scheduler=address)
+
+
+def test_without_dask_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'tsad-keras\[dask\]'"):
+        run_on_dask([])
+
+
+def test_the_rest_of_the_package_imports_no_engine():
+    import tsad_keras
+
+    package = Path(tsad_keras.__file__).parent
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        uses = re.search(r"^\s*(import|from) (dask|distributed)\b", text, re.MULTILINE)
+        assert not uses or path.name == "dask_engine.py", path
