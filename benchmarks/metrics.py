@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -28,7 +26,8 @@ import numpy as np
 from tsad_keras.evaluation import vus_scores
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from psm_stand_in import draw_labels  # noqa: E402
+from measuring import conditions
+from psm_stand_in import draw_labels
 
 MAX_WINDOW, NUM_THRESHOLDS = 100, 250
 
@@ -54,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for size in parsed.points
     ]
     _print_table(rows)
-    print(json.dumps({"benchmark": "vus_scores", **_conditions(), "rows": rows}))
+    settings = {"max_window": MAX_WINDOW, "num_thresholds": NUM_THRESHOLDS}
+    print(json.dumps({"benchmark": "vus_scores", **settings, **conditions(), "rows": rows}))
     return 0
 
 
@@ -106,17 +106,6 @@ def _load_peer() -> Callable[[np.ndarray, np.ndarray], tuple[float, float]] | No
         return float(roc), float(precision_recall)
 
     return volumes
-
-
-def _conditions() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "max_window": MAX_WINDOW,
-        "num_thresholds": NUM_THRESHOLDS,
-        "cores": cores,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

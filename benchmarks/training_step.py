@@ -94,17 +94,19 @@ def _steps(with_xla: bool) -> tuple[dict[str, Case], int]:
     cases: dict[str, Case] = {}
     flops = 0
     for name, settings in STEPS.items():
-        step, batch = _step(settings)
+        step, batch = make_step_and_batch(settings)
         flops = flops or graph_flops(step.train_step.get_concrete_function(batch))
         cases[name] = _blocking(step, step.train_step, batch)
         if with_xla:
-            fresh, batch = _step(settings)
+            fresh, batch = make_step_and_batch(settings)
             compiled = tf.function(fresh.train_step.python_function, jit_compile=True)
             cases[f"{name}, XLA"] = _blocking(fresh, compiled, batch)
     return cases, flops
 
 
-def _step(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def make_step_and_batch(
+    settings: dict[str, Any], num_features: int = NUM_FEATURES
+) -> tuple[Any, dict[str, Any]]:
     """A training step and a batch of 32 windows in two views: the networks see 64."""
     import tensorflow as tf
 
@@ -113,10 +115,10 @@ def _step(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from tsad_keras.detector.networks import build_networks
 
     config = Config(**settings)
-    shape = (BATCH // 2, WINDOW_SIZE, NUM_FEATURES)
+    shape = (config.batch_size, config.window_size, num_features)
     batch = {name: tf.random.normal(shape) for name in ("windows", "view_a", "view_b")}
     batch |= {name: tf.random.uniform(shape) < 0.15 for name in ("mask_a", "mask_b")}
-    return make_step(config, build_networks(config, NUM_FEATURES)), batch
+    return make_step(config, build_networks(config, num_features)), batch
 
 
 def _blocking(owner: object, train_step: Callable, batch: dict[str, Any]) -> Case:

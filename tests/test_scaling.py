@@ -99,3 +99,24 @@ def test_last_seen_of_an_empty_piece_is_the_state_before():
     state = np.array([1.0, np.nan])
     np.testing.assert_array_equal(last_seen(np.zeros((0, 2)), state), state)
     np.testing.assert_array_equal(last_seen(np.array([[np.nan, 4.0]]), state), [1, 4])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 200, 1000])
+def test_blocks_of_any_size_give_the_same_bits(monkeypatch, rows):
+    train, later = with_gaps(), with_gaps(333, seed=2)
+    later[:5] = later[40:90, 1] = np.nan  # a gap over several blocks, and one at the beginning
+    whole = Scaler().fit([train, later])
+    expected, state = whole.transform(later, last_seen(train)), last_seen(later, last_seen(train))
+    monkeypatch.setattr("tsad_keras.scaling._BLOCK_ROWS", rows)
+    blocked = Scaler().fit([train, later])
+    assert blocked.mean_.tobytes() == whole.mean_.tobytes()
+    assert blocked.scale_.tobytes() == whole.scale_.tobytes()
+    assert blocked.transform(later, last_seen(train)).tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(last_seen(later, last_seen(train)), state)
+
+
+def test_the_last_seen_value_may_lie_anywhere_or_in_the_state():
+    values = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, 4.0]])
+    np.testing.assert_array_equal(last_seen(values), [1, np.nan, 4])
+    np.testing.assert_array_equal(last_seen(values, np.array([7.0, 8.0, 9.0])), [1, 8, 4])
+    np.testing.assert_array_equal(last_seen(values[:0], np.array([7.0, 8.0, 9.0])), [7, 8, 9])

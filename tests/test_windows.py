@@ -5,6 +5,7 @@ import pytest
 
 from tsad_keras.errors import InputError
 from tsad_keras.windows import (
+    gather_from_series,
     gather_windows,
     split_train_validation,
     starts_within_series,
@@ -69,3 +70,13 @@ def test_each_series_gives_its_tail_and_short_ones_do_what_they_can():
 def test_series_of_which_none_can_be_cut_are_an_input_error():
     with pytest.raises(InputError, match="39 time steps, expected at least 40"):
         split_train_validation([np.zeros(39), np.zeros(20)], 20, 0.1)
+
+
+def test_windows_of_several_series_are_those_of_the_joined_array():
+    random = np.random.default_rng(0)
+    series = [random.normal(size=(length, 2)).astype(np.float32) for length in (9, 4, 30)]
+    starts = random.permutation(starts_within_series([9, 4, 30], 4, 3))
+    expected = gather_windows(np.concatenate(series), starts, 4)
+    found = gather_from_series(series, starts, 4)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)

@@ -8,7 +8,7 @@ errors are positive and skewed, and a moved normal level multiplies them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,13 +144,14 @@ class FusionLevels:
             error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
             calibrate: Whether a feature's pattern error is divided by its mean.
         """
-        joined, width, pattern_scale = np.concatenate(outputs), len(error_scale), None
+        joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        width, pattern_scale = len(error_scale), None
         if joined.shape[1] >= 4 * width:
             pattern_scale = np.ones(width)
             if calibrate:
                 means = joined[:, 2 * width : 3 * width].mean(axis=0)
                 pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + TINY)
-        views = _views(joined, error_scale, pattern_scale)
+        views = _iterate_views(joined, error_scale, pattern_scale)  # one at a time: they are large
         return cls(*(LogLevel.of(view.sum(axis=1)) for view in views), pattern_scale=pattern_scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -316,15 +317,20 @@ class CombinedScore:
 def _views(
     outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
 ) -> list[np.ndarray]:
+    """All that `_iterate_views` yields."""
+    return list(_iterate_views(outputs, error_scale, pattern_scale))
+
+
+def _iterate_views(
+    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
+) -> Iterator[np.ndarray]:
     """The errors of each view, `(num_rows, num_features)`, that sum to their mean over features."""
     scales = [error_scale, error_scale]
     if pattern_scale is not None:
         scales += [pattern_scale, np.ones_like(pattern_scale)]
     width = len(error_scale)
-    return [
-        outputs[:, index * width : (index + 1) * width] / (scale * width)
-        for index, scale in enumerate(scales)
-    ]
+    for index, scale in enumerate(scales):
+        yield outputs[:, index * width : (index + 1) * width] / (scale * width)
 
 
 def shares(errors: np.ndarray) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from tsad_keras.errors import InputError
+
+_BLOCK_ROWS = 8192  # treated at once, so that no copy of a whole series is made on the way
 
 
 class Scaler:
@@ -50,7 +52,7 @@ class Scaler:
         Raises:
             InputError: If a feature has no value at all, or values beyond about 1e150.
         """
-        count = sum((~np.isnan(values)).sum(axis=0) for values in series)
+        count = sum(_column_sums(values, lambda block: ~np.isnan(block)) for values in series)
         if np.any(count == 0):
             column = int(np.flatnonzero(count == 0)[0])
             raise InputError(
@@ -58,9 +60,10 @@ class Scaler:
                 "remove that column or add rows in which it has values"
             )
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            mean = sum(np.nansum(values, axis=0) for values in series) / count
+            mean = sum(_column_sums(values, np.asarray) for values in series) / count
             # Two passes, because sum(x^2) - n mean^2 loses all digits of large counters.
-            variance = sum(np.nansum((values - mean) ** 2, axis=0) for values in series) / count
+            squares = (_column_sums(values, lambda b: (b - mean) ** 2) for values in series)
+            variance = sum(squares) / count
         scale = np.sqrt(variance)
         if not np.all(np.isfinite(scale)):
             column = int(np.flatnonzero(~np.isfinite(scale))[0])
@@ -87,11 +90,15 @@ class Scaler:
         Returns:
             `(num_timesteps, num_features)` float32 z-scores without NaN.
         """
-        filled = fill_missing(values, state)
-        with np.errstate(over="ignore"):  # infinite is cut like any large value
-            scaled = (filled - self.mean_) / self.scale_
-        np.nan_to_num(scaled, copy=False, nan=0.0)
-        return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
+        values = np.asarray(values, np.float64)
+        result = np.empty(values.shape, np.float32)
+        for rows, block in _blocks(values):
+            with np.errstate(over="ignore"):  # infinite is cut like any large value
+                scaled = (fill_missing(block, state) - self.mean_) / self.scale_
+            np.nan_to_num(scaled, copy=False, nan=0.0)
+            result[rows] = np.clip(scaled, -self.clip, self.clip, out=scaled)
+            state = last_seen(block, state)
+        return result
 
 
 def fill_missing(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
@@ -122,6 +129,27 @@ def fill_missing(values: np.ndarray, state: np.ndarray | None = None) -> np.ndar
 
 def last_seen(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
     """Returns the `(num_features,)` values to hand to the next `transform` of the same series."""
+    state = np.full(values.shape[1], np.nan) if state is None else state
     if len(values) == 0:
-        return np.full(values.shape[1], np.nan) if state is None else state
-    return fill_missing(values, state)[-1].copy()
+        return state
+    last = np.array(values[-1], np.float64)
+    for column in np.flatnonzero(np.isnan(last)):
+        seen = np.flatnonzero(~np.isnan(values[:, column]))
+        last[column] = values[seen[-1], column] if len(seen) else state[column]
+    return last
+
+
+def _blocks(values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields views of a series and where they lie in it."""
+    for first in range(0, len(values), _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        yield rows, values[rows]
+
+
+def _column_sums(values: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Sums over time of a function of the values, `(num_features,)`; NaN count as 0."""
+    total = np.zeros(values.shape[1])
+    for _, block in _blocks(values):
+        # Row by row from the top, like one sum over the whole series: not a bit is different.
+        total = np.nansum(np.vstack([total, function(block)]), axis=0)
+    return total

@@ -230,8 +230,26 @@ def score_points(
     scorer = PointScorer(
         window_function, window_size=window_size, stride=stride, batch_size=batch_size
     )
-    pieces = list(iterate_points(scorer, (series,)))
-    return np.concatenate([piece for piece in pieces if len(piece)])
+    return joined_points(scorer, series)
+
+
+def joined_points(scorer: PointScorer | CausalPointScorer, series: np.ndarray) -> np.ndarray:
+    """The values of all time steps of a series that is there as a whole.
+
+    Args:
+        scorer: A fresh scorer.
+        series: `(num_timesteps, num_features)` scaled values.
+
+    Returns:
+        `(num_timesteps, num_outputs)`.
+    """
+    joined, first = np.zeros((0, 0)), 0
+    for piece in iterate_points(scorer, (series,)):
+        if first == 0:  # filled piece by piece: never the pieces and the whole at once
+            joined = np.empty((len(series), piece.shape[1]), piece.dtype)
+        joined[first : first + len(piece)] = piece
+        first += len(piece)
+    return joined
 
 
 def iterate_points(

@@ -107,6 +107,29 @@ def gather_windows(values: np.ndarray, starts: np.ndarray, window_size: int) -> 
     return values[np.asarray(starts)[:, None] + np.arange(window_size)]
 
 
+def gather_from_series(
+    series: Sequence[np.ndarray], starts: np.ndarray, window_size: int
+) -> np.ndarray:
+    """`gather_windows` of series one after the other, without joining them.
+
+    Args:
+        series: Arrays `(num_timesteps, num_features)`.
+        starts: `(batch_size,)` row numbers in the joined array, as `starts_within_series` gives.
+        window_size: Time steps a window.
+
+    Returns:
+        `(batch_size, window_size, num_features)`.
+    """
+    offsets = np.cumsum([0, *map(len, series)])
+    numbers = np.searchsorted(offsets, starts, side="right") - 1
+    windows = np.empty((len(starts), window_size, series[0].shape[1]), series[0].dtype)
+    for number in np.unique(numbers):
+        chosen = numbers == number
+        local = starts[chosen] - offsets[number]
+        windows[chosen] = gather_windows(series[number], local, window_size)
+    return windows
+
+
 def split_train_validation(
     series: Sequence[np.ndarray], window_size: int, validation_fraction: float
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -17,6 +17,8 @@ def test_last_line_is_json_with_every_size(script, capsys):
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     assert [row["points"] for row in result["rows"]] == [200, 400]
+    assert (result["max_window"], result["num_thresholds"]) == (100, 250)
+    assert result["cores"] >= 1
     for row in result["rows"]:
         assert 0 < row["seconds_min"] <= row["seconds_median"] <= row["seconds_max"]
         expected = vus_scores(*script.make_case(row["points"]))

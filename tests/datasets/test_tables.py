@@ -420,3 +420,21 @@ def test_memory_stays_flat(tmp_path):
     tracemalloc.stop()
     assert count == 60_000
     assert peak < whole / 4
+
+
+@pytest.mark.parametrize("row_group_size", [10_000, 200_000])
+def test_parquet_is_read_with_flat_memory(tmp_path, row_group_size):
+    """Arrow's own buffers are counted: one that keeps what was read would hold the whole file."""
+    import pyarrow
+
+    values = np.random.default_rng(0).normal(size=(200_000, 4))
+    frame = pd.DataFrame(values, columns=list("abcd"))
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=row_group_size, use_dictionary=False)
+    del frame
+    before = pyarrow.total_allocated_bytes()
+    held = [
+        pyarrow.total_allocated_bytes() - before
+        for _ in iterate_table(tmp_path / "a.parquet", chunk_size=5000)
+    ]
+    assert len(held) == 40
+    assert max(held) < values.nbytes / 2, max(held)

@@ -1,5 +1,8 @@
 """Point metrics against scikit-learn's and dtaianomaly's numbers, and against their definitions."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -98,3 +101,31 @@ def test_confusion_counts(make_case):
         "false_negatives": int(np.sum((labels == 1) & (predictions == 0))),
         "true_negatives": int(np.sum((labels == 0) & (predictions == 0))),
     }
+
+
+@pytest.mark.parametrize("num_levels", [2, 7, 10**9])
+@pytest.mark.parametrize("seed", range(3))
+def test_areas_are_those_of_scikit_learn(num_levels, seed):
+    """Which is not imported for them: it would be half of the time that `evaluate` takes."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(seed)
+    labels = random.random(501) < 0.2
+    scores = random.integers(0, num_levels, 501) + 1.5 * labels
+    expected = (
+        metrics.roc_auc_score(labels, scores),
+        metrics.average_precision_score(labels, scores),
+    )
+    found = (
+        evaluation.roc_auc_score(labels, scores),
+        evaluation.average_precision_score(labels, scores),
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_evaluation_needs_neither_scikit_learn_nor_tensorflow():
+    code = (
+        "import sys, tsad_keras.evaluation as e; e.evaluate_scores([0, 1, 0], [1.0, 2.0, 0.5]);"
+        "print([name for name in ('sklearn', 'scipy', 'tensorflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

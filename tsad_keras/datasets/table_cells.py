@@ -215,3 +215,18 @@ def show_time(time: Any) -> str:
         text = str(np.datetime_as_string(time, unit="auto"))
         return text if "T" in text else f"{text}T00:00"
     return str(int(time)) if float(time).is_integer() else str(float(time))
+
+
+def show_times(times: np.ndarray) -> list[str]:
+    """`show_time` of each of many times `(num_rows,)`, at once where they are dates.
+
+    Example:
+        >>> show_times(np.array([7.0, 7.5])), show_times(np.array(["2021-01-31"], "datetime64[ns]"))
+        (['7', '7.5'], ['2021-01-31T00:00'])
+    """
+    if times.dtype.kind == "M":
+        texts = np.datetime_as_string(times, unit="auto").tolist()
+        return [text if "T" in text else f"{text}T00:00" for text in texts]
+    if times.dtype.kind in "iu":
+        return [str(time) for time in times.tolist()]
+    return [show_time(time) for time in times.tolist()]

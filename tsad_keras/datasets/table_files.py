@@ -29,6 +29,7 @@ SAMPLE_SIZE = 1000
 _HEAD_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 8192
+_PARQUET_BUFFER_BYTES = 1 << 16  # a column; without one, a whole row group is held
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
@@ -132,7 +133,9 @@ def _open_parquet(path: Path) -> RawTable:
     import pyarrow.parquet
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
-        with _readable(path), pyarrow.parquet.ParquetFile(path) as file:
+        # Buffering ahead, the default, would keep all that was read until the file is closed.
+        options = {"pre_buffer": False, "buffer_size": _PARQUET_BUFFER_BYTES}
+        with _readable(path), pyarrow.parquet.ParquetFile(path, **options) as file:
             yield from file.iter_batches(batch_size=_BATCH_ROWS)
 
     with _readable(path), pyarrow.parquet.ParquetFile(path) as file:

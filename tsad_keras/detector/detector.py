@@ -35,7 +35,7 @@ from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.models.attention import attention_maps
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
-from tsad_keras.scoring import iterate_points, score_points
+from tsad_keras.scoring import joined_points, score_points
 from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 
 
@@ -222,7 +222,7 @@ class ContrastiveGANDetector(EntityScorer):
         self.fusion_levels_ = None
         if self.config.score_mode == "fused":
             outputs = [
-                np.concatenate(list(iterate_points(self.point_scorer(causal=False), [values])))
+                joined_points(self.point_scorer(causal=False), values)
                 for values in scaled_validation
             ]
             self.fusion_levels_ = FusionLevels.of(

@@ -27,7 +27,7 @@ from tsad_keras.training import (
     Trainer,
 )
 from tsad_keras.training.distributed import lost_worker_is_one_line
-from tsad_keras.windows import gather_windows, split_train_validation, starts_within_series
+from tsad_keras.windows import gather_from_series, split_train_validation, starts_within_series
 
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
@@ -162,7 +162,6 @@ def train_networks(
         "seed": config.seed,
         **{name: getattr(config, name) for name in names},
     }
-    joined = np.concatenate(train)
     trainer = Trainer(
         make_step(config, networks)
         if distribution is None
@@ -182,7 +181,7 @@ def train_networks(
 
     def make_batches(first_step: int) -> tf.data.Dataset:
         return training_pipeline(
-            joined,
+            _joined(train),
             starts,
             steps_per_epoch=steps_per_epoch,
             epochs=config.epochs,
@@ -192,8 +191,13 @@ def train_networks(
 
     return trainer.fit(
         make_batches if distribution is None else distribution.batches(make_batches),
-        validation_pipeline(np.concatenate(validation), validation_starts, **pipeline_settings),
+        validation_pipeline(_joined(validation), validation_starts, **pipeline_settings),
     )
+
+
+def _joined(series: Sequence[np.ndarray]) -> np.ndarray:
+    """All series one after the other; a single one is not copied."""
+    return series[0] if len(series) == 1 else np.concatenate(series)
 
 
 def mean_squared_errors(
@@ -211,8 +215,7 @@ def mean_squared_errors(
     Returns:
         `(num_features,)`.
     """
-    joined = np.concatenate(train)
-    num_features = joined.shape[1]
+    num_features = train[0].shape[1]
     starts = thinned(
         starts_within_series([len(s) for s in train], config.window_size, config.score_stride),
         MAX_CALIBRATION_WINDOWS,
@@ -220,7 +223,7 @@ def mean_squared_errors(
     total = np.zeros(num_features)
     for first in range(0, len(starts), config.score_batch_size):
         chosen = starts[first : first + config.score_batch_size]
-        outputs = window_outputs(gather_windows(joined, chosen, config.window_size))
+        outputs = window_outputs(gather_from_series(train, chosen, config.window_size))
         total += outputs[..., :num_features].mean(axis=1).sum(axis=0)
     return total / len(starts)
 
@@ -258,7 +261,7 @@ def fingerprint(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for values in series:
         digest.update(str(values.shape).encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(np.ascontiguousarray(values))  # its buffer: no copy
     return digest.hexdigest()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import metrics
 
 from tsad_keras.evaluation._validation import (
     check_labels,
@@ -157,7 +156,13 @@ def roc_auc_score(labels: ArrayLike, scores: ArrayLike) -> float:
     label_flags, score_values = check_labels_and_scores(labels, scores)
     if label_flags.all() or not label_flags.any():
         return 0.5
-    return float(metrics.roc_auc_score(label_flags, score_values))
+    _, true_positives, num_alarms = _at_each_threshold(label_flags, score_values)
+    num_anomalous = np.count_nonzero(label_flags)
+    recall = np.append(0.0, true_positives / num_anomalous)
+    false_alarms = np.append(
+        0.0, (num_alarms - true_positives) / (label_flags.size - num_anomalous)
+    )
+    return float(np.sum(np.diff(false_alarms) * (recall[1:] + recall[:-1])) / 2)
 
 
 def average_precision_score(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -184,7 +189,9 @@ def average_precision_score(labels: ArrayLike, scores: ArrayLike) -> float:
     label_flags, score_values = check_labels_and_scores(labels, scores)
     if not label_flags.any():
         return 0.0
-    return float(metrics.average_precision_score(label_flags, score_values))
+    _, true_positives, num_alarms = _at_each_threshold(label_flags, score_values)
+    gained = np.diff(true_positives, prepend=0) / np.count_nonzero(label_flags)  # of the recall
+    return float(np.sum(gained * true_positives / num_alarms))
 
 
 def best_f1_score(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -246,14 +253,21 @@ def best_f1_and_threshold(label_flags: np.ndarray, scores: np.ndarray) -> tuple[
         >>> best_f1_and_threshold(np.array([False, True]), np.array([1.0, 2.0]))
         (1.0, 2.0)
     """
+    thresholds, true_positives, num_alarms = _at_each_threshold(label_flags, scores)
+    f1_scores = 2 * true_positives / (num_alarms + np.count_nonzero(label_flags))
+    best = int(np.argmax(f1_scores))  # the first maximum, hence the highest threshold
+    return float(f1_scores[best]), float(thresholds[best])
+
+
+def _at_each_threshold(
+    label_flags: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different scores, descending, and true positives and alarms if each is the threshold."""
     order = np.argsort(-scores, kind="stable")
     sorted_scores = scores[order]
     # Equal scores are alarmed together: only the last of a run of equals is a real threshold.
     cuts = np.append(np.flatnonzero(np.diff(sorted_scores)), scores.size - 1)
-    true_positives = np.cumsum(label_flags[order])[cuts]
-    f1_scores = 2 * true_positives / (cuts + 1 + np.count_nonzero(label_flags))
-    best = int(np.argmax(f1_scores))  # the first maximum, hence the highest threshold
-    return float(f1_scores[best]), float(sorted_scores[cuts[best]])
+    return sorted_scores[cuts], np.cumsum(label_flags[order])[cuts], cuts + 1
 
 
 def ratio(numerator: float, denominator: float) -> float:

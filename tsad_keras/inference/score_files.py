@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ import numpy as np
 
 from tsad_keras.datasets.gaps import gap_starts
 from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval, resample
-from tsad_keras.datasets.table_cells import show_time
+from tsad_keras.datasets.table_cells import show_times
 from tsad_keras.datasets.tables import Table, iterate_table
 from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write
@@ -109,7 +108,7 @@ def write_scores(
                 scores = contributions.sum(axis=1)[skipped:]
                 skipped = max(0, skipped - len(contributions))
                 alarms = scores >= threshold
-                _write_rows(file, _take(times, len(scores)), scores, alarms)
+                write_rows(file, _take(times, len(scores)), scores, alarms)
                 num_rows += len(scores)
                 num_alarms += int(alarms.sum())
     return num_rows, num_alarms
@@ -177,9 +176,7 @@ def _take(pending: list[np.ndarray], count: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _write_rows(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows(
-        (show_time(time), f"{value:.9g}", int(alarm))
-        for time, value, alarm in zip(times, scores, alarms, strict=True)
-    )
+def write_rows(file: IO[str], times: np.ndarray, scores: np.ndarray, alarms: np.ndarray) -> None:
+    """Writes a line of time, score and decision for each row; no cell needs quotes."""
+    cells = zip(show_times(times), scores.tolist(), alarms.tolist(), strict=True)
+    file.writelines(f"{time},{value:.9g},{alarm:d}\n" for time, value, alarm in cells)

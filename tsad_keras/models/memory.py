@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tsad_keras.windows import gather_windows, starts_within_series
+from tsad_keras.windows import gather_from_series, starts_within_series
 
 _SOFTNESS = 1e-3  # of a distance; equally near neighbours must not trade places by rounding
 _TINY = 1e-12
@@ -61,16 +61,15 @@ def build_memory(
         memory_size: At most so many cut-outs of each kind.
     """
     lengths = [len(values) for values in train]
-    joined = np.arcsinh(np.concatenate(train))
 
     def cut(size: int) -> np.ndarray:
         starts = starts_within_series(lengths, size, 1)
         count = min(memory_size, len(starts))
         chosen = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
-        return gather_windows(joined, chosen, size)
+        return np.arcsinh(gather_from_series(train, chosen, size))
 
     patterns, windows = cut(pattern_size), cut(window_size)
-    pieces = windows.reshape(len(windows), -1, pattern_size, joined.shape[1]).mean(axis=2)
+    pieces = windows.reshape(len(windows), -1, pattern_size, windows.shape[2]).mean(axis=2)
     return PatternMemory(
         patterns.reshape(len(patterns), -1).astype(np.float32),
         pieces.reshape(len(pieces), -1).astype(np.float32),
