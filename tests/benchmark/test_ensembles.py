@@ -36,6 +36,10 @@ def test_the_report_shows_the_members_and_the_ensemble(run, dataset, capsys):
     assert [rows[name]["is_detector"] for name in list(rows)[-3:]] == [False, False, True]
     text = (folder / "report.md").read_text()
     assert "| Member 2 |" in text and "| **Ensemble of 2, rank** |" in text
+    page = (folder / "report.html").read_text()
+    assert "Member 2" in page and "Ensemble of 2, rank" in page
+    assert "Of the first of the 2 members." in page
+    assert "Epochs trained (first member): 1" in text
     report.print_table(result)
     output = capsys.readouterr().out
     assert "Member 2" in output and "model/members/" in output

@@ -69,11 +69,12 @@ anomalies are put into it; a configuration is worth how well it finds them. The 
 first, so the result is never worse than they are by this measure.
 
 Interrupted, the same command goes on; --minutes and --trials count what was done before. A setting
-that you give below is fixed. Needs the extra `tune` (Optuna).""",
+that you give below is fixed. `train --config` takes the `best.json` that it writes. Needs the
+extra `tune` (Optuna).""",
         (
             "tsad-keras tune --train-file normal.csv --minutes 20 --output runs/tune",
-            "tsad-keras train --train-file normal.csv --config runs/tune/best.json"
-            " --model-dir saved_models/tuned",
+            "tsad-keras tune --train-file normal.csv --window-size 60 --trials 30"
+            " --output runs/short",
         ),
     ),
     "ensemble": Page(
