@@ -93,14 +93,17 @@ def to_floats(
         )
     if isinstance(text, np.ndarray):
         return text
+    if decimal == ".":
+        numbers = _cast(text)  # most columns hold numbers and nothing else
+        if numbers is not None:
+            return numbers
     text = pyarrow.compute.utf8_trim_whitespace(text)
     missing = pyarrow.compute.is_in(text, value_set=pyarrow.array(MISSING))
     text = pyarrow.compute.if_else(missing, pyarrow.scalar(None, pyarrow.string()), text)
     if decimal == ".":
-        try:
-            return text.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
-        except pyarrow.ArrowInvalid:
-            pass  # an odd spelling or no number: look at each cell
+        numbers = _cast(text)
+        if numbers is not None:
+            return numbers
     # Both ways round to the nearest float64, so the way taken does not show in the result.
     numbers = np.full(len(text), np.nan)
     for position, cell in enumerate(text.to_pylist()):
@@ -115,6 +118,16 @@ def to_floats(
             )
         numbers[position] = number
     return numbers
+
+
+def _cast(text: pyarrow.Array) -> np.ndarray | None:
+    """Numbers of text cells, NaN where null; None if a cell is spelt oddly or is no number."""
+    import pyarrow
+
+    try:
+        return text.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    except pyarrow.ArrowInvalid:
+        return None
 
 
 def parse_number(cell: str, decimal: str) -> float | None:

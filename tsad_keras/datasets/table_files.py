@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXTENSIONS = (".csv", ".csv.gz", ".parquet")
 SAMPLE_SIZE = 1000
 _HEAD_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20  # Arrow parses one more ahead, also where only the sample is read
 _BATCH_ROWS = 8192
 _PARQUET_BUFFER_BYTES = 1 << 16  # a column; without one, a whole row group is held
 _DELIMITERS = ",;\t|"
