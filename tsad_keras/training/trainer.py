@@ -275,4 +275,6 @@ class Trainer:
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    return float(optimizer.learning_rate.value.numpy())  # replicas' variables know no float()
+    rate = optimizer.learning_rate
+    rate = getattr(rate, "value", rate)  # Keras wraps TensorFlow's variable
+    return float(rate.numpy() if hasattr(rate, "numpy") else rate)  # replicas' know no float()
