@@ -64,6 +64,7 @@ def eagerly():
 @parametrize_with_checks(
     [AnomalyEstimator(**SMALLEST)], expected_failed_checks=lambda estimator: EXCLUDED
 )
+@pytest.mark.slow
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -171,6 +172,7 @@ def test_a_pipeline_keeps_index_and_columns(settings, normal, faulty):
         pipeline.predict(faulty[["disk", "cpu", "memory"]])
 
 
+@pytest.mark.slow
 def test_folds_in_the_order_of_time_score_and_search(settings, normal, faulty):
     small = {**settings, "steps_per_epoch": 1}
     labels = np.ones(len(normal), int)

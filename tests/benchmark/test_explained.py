@@ -10,7 +10,8 @@ from tsad_keras.datasets.base import AnomalySegment, TimeSeriesDataset
 from tsad_keras.reporting.aggregate import mean_explanations
 from tsad_keras.reporting.explained import explanations_markdown
 
-DETECTOR = types.SimpleNamespace(prepare_rows=lambda values: np.asarray(values) - 1.0)
+SCALER = types.SimpleNamespace(transform=lambda values: np.asarray(values) - 1.0)
+DETECTOR = types.SimpleNamespace(scaler_=SCALER)
 
 
 def make_dataset(segments):

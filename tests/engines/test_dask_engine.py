@@ -29,6 +29,7 @@ def inputs(write_series, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(export_dir, inputs, tmp_path):
     from tsad_keras import load_export
 

@@ -67,6 +67,7 @@ def children_of(pid):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 def test_killed_and_started_again_nothing_is_lost_or_doubled(folder, tmp_path):
     for number in (signal.SIGTERM, signal.SIGKILL):

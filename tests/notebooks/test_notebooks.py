@@ -73,6 +73,7 @@ def test_the_quickstart_takes_ten_lines():
     assert len(outputs_of(read(NAMES[0]), "image/png")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs(name, tmp_path, monkeypatch):
     # The interpreter of the tests, not a kernel of that name in the user's folder.

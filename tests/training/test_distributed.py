@@ -104,6 +104,7 @@ def assert_same_quality(folder, other, tolerance=1e-5):
     np.testing.assert_allclose(*rows, atol=tolerance, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_replicas_and_workers_learn_what_a_single_process_learns(start, tmp_path):
     single = start(tmp_path / "single")
     mirrored = start(tmp_path / "mirrored", "--strategy", "mirrored")
@@ -123,6 +124,7 @@ def test_replicas_and_workers_learn_what_a_single_process_learns(start, tmp_path
     assert names == ["config.json", "detector.npz", "history.csv"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_other_and_the_same_commands_go_on(start, tmp_path):
     more = {"epochs": 40, "early-stopping-patience": 0}
     port = free_ports()

@@ -66,7 +66,7 @@ def inject(values: np.ndarray, spread: np.ndarray, seed: int) -> Injected:
     Example:
         >>> waves = np.sin(np.arange(2000.0))[:, None] * np.ones(4)
         >>> injected = inject(waves, waves.std(axis=0), seed=0)
-        >>> 0.05 < injected.flags.mean() < 0.2
+        >>> bool(0.05 < injected.flags.mean() < 0.2)
         True
     """
     alive = np.flatnonzero(spread > 0)
