@@ -9,13 +9,14 @@ DATA_DIR ?= data
 OUTPUT ?= runs/$(DATASET)$(if $(ENTITY),-$(ENTITY))
 ARGS ?=
 
-.PHONY: help run test lint format install clean
+.PHONY: help run test test-slow lint format install clean
 
 help:
 	@echo "make run                          train, score and report on the built-in synthetic data"
 	@echo "make run DATASET=smd ENTITY=machine-1-6 DATA_DIR=data   the same on real data"
 	@echo "make run DATASET=own DATA_DIR=my-folder                 the same on your own CSV or Parquet"
 	@echo "make test                         the fast test suite"
+	@echo "make test-slow                     what takes minutes: several processes, notebooks"
 	@echo "make lint                         ruff, linter and formatter"
 	@echo "make format                       let ruff mend what it can"
 
@@ -25,6 +26,9 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(VENV)/.installed-dev
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
