@@ -16,7 +16,7 @@ help:
 	@echo "make run DATASET=smd ENTITY=machine-1-6 DATA_DIR=data   the same on real data"
 	@echo "make run DATASET=own DATA_DIR=my-folder                 the same on your own CSV or Parquet"
 	@echo "make test                         the fast test suite"
-	@echo "make test-slow                     what takes minutes: several processes, notebooks"
+	@echo "make test-slow                     what takes minutes: several processes, notebooks, scripts"
 	@echo "make lint                         ruff, linter and formatter"
 	@echo "make format                       let ruff mend what it can"
 

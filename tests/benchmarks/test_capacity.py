@@ -39,6 +39,7 @@ def test_the_arithmetic(load_script, job, expected):
         assert part in line
 
 
+@pytest.mark.slow
 def test_the_script_measures_and_prints(load_script, capsys):
     script = load_script("capacity")
     assert script.main(["--features", "2", "--rows", "1200", "--epochs", "1"]) == 0

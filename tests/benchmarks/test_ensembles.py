@@ -19,6 +19,7 @@ def script(load_script, tiny_config, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_prints_members_combinations_and_means(script, tiny_config, tmp_path, capsys):
     settings = {**tiny_config, "epochs": 1, "steps_per_epoch": 2}
     (tmp_path / "c.json").write_text(json.dumps(settings))

@@ -45,6 +45,7 @@ def test_multiples_of_the_series_above_the_base(script, capsys, monkeypatch):
         assert row["base_mb"] == 800
 
 
+@pytest.mark.slow
 def test_scores_a_file_in_a_process_of_its_own(script, tmp_path):
     (row,) = script.scoring([600], 2, str(tmp_path))
     assert row["rows"] == 600

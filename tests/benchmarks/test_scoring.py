@@ -58,6 +58,7 @@ def test_all_ways_give_the_same_scores(cases):
     assert ways["reading the CSV file"]() == ways["reading the Parquet file"]() == 1000
 
 
+@pytest.mark.slow
 def test_commands_without_a_model_start_without_tensorflow(script, cases):
     folder, _ = cases
     found = script.startup(folder, 1)

@@ -77,6 +77,7 @@ def test_the_verdict_counts(script, material):
     assert load.verdict() == {"lost": 2, "duplicated": 1, "wrong": 1}
 
 
+@pytest.mark.slow
 def test_a_short_run(script, export_dir, material, capsys):
     arguments = ["--export-dir", str(export_dir), "--seconds", "0.2", "--concurrency", "1", "4"]
     arguments += ["--batch-sizes", "2", "--bare-seconds", "0.1"]
@@ -95,6 +96,7 @@ def test_a_short_run(script, export_dir, material, capsys):
     assert len(result["ratio"]) == 4
 
 
+@pytest.mark.slow
 def test_a_short_memory_run(script, export_dir, material, capsys):
     arguments = ["--export-dir", str(export_dir), "--minutes", "0.02", "--batch-sizes", "2"]
     assert script.main([*arguments, "--concurrency", "2"]) == 0

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_prints_a_table_and_one_json_line(load_script, capsys):
     script = load_script("streaming")
     assert script.main(["--num-features", "2", "--rows", "200"]) == 0

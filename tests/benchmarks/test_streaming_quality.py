@@ -24,6 +24,7 @@ def script(load_script, make_series, tiny_config, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_prints_both_tables_and_one_json_line(script, capsys):
     words = ["--entities", "machine-0", "--spans", "0", "20", "--seeds", "2"]
     assert script.main(words) == 0

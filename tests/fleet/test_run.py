@@ -68,6 +68,7 @@ def test_one_fails_and_the_others_are_finished(train, tmp_path):
         assert names == expected
 
 
+@pytest.mark.slow
 def test_what_is_there_with_the_same_settings_and_data_is_kept(train, tmp_path, monkeypatch):
     train(["web-0", "web-2"])
     path = tmp_path / "models" / "web-0" / "detector.npz"
@@ -88,6 +89,7 @@ def test_what_is_there_with_the_same_settings_and_data_is_kept(train, tmp_path, 
     load_detector(path.parent)
 
 
+@pytest.mark.slow
 def test_what_was_begun_goes_on_from_its_checkpoint(train, tmp_path, monkeypatch):
     whole, _ = train(["web-0"], folder=tmp_path / "whole", epochs=4, checkpoint_steps=1)
     assert whole["trained"] == 1
