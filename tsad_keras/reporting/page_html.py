@@ -14,10 +14,10 @@ from tsad_keras.reporting.tables import (
     Row,
     best_baseline_row,
     best_values,
+    decision_cells,
     detector_row,
     number,
     percent,
-    significant,
 )
 
 Summary = dict[str, Any]
@@ -86,19 +86,7 @@ def decisions_table(rows: list[Row]) -> str:
     """Alarm rates and seconds of every method."""
     headings = ["method", "threshold", "alarmed rows", "false alarms, expected"]
     headings += ["false alarms, actual", "fit, s", "score, s"]
-    cells = [
-        [
-            row["method"],
-            significant(row.get("threshold")),
-            percent(row["alarm_rate"]),
-            percent(row["expected_false_alarm_rate"]),
-            percent(row["false_alarm_rate"]),
-            number(row["fit_seconds"], digits=1),
-            number(row["score_seconds"], digits=1),
-        ]
-        for row in rows
-    ]
-    return table(headings, cells)
+    return table(headings, decision_cells(rows))
 
 
 def cards(summary: Summary) -> str:

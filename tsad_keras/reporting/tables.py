@@ -104,11 +104,9 @@ def result_markdown(rows: list[Row]) -> str:
     return markdown_table(["method", *[column.long for column in COLUMNS]], cells)
 
 
-def decisions_markdown(rows: list[Row]) -> str:
-    """Alarm rates and seconds of every method."""
-    headings = ["method", "threshold", "alarmed steps", "false-alarm rate, expected"]
-    headings += ["false-alarm rate, actual", "fit, s", "score, s"]
-    cells = [
+def decision_cells(rows: list[Row]) -> list[list[str]]:
+    """Method, threshold, alarm rates and seconds as texts, a line for each row."""
+    return [
         [
             row["method"],
             significant(row.get("threshold")),
@@ -120,7 +118,13 @@ def decisions_markdown(rows: list[Row]) -> str:
         ]
         for row in rows
     ]
-    return markdown_table(headings, cells)
+
+
+def decisions_markdown(rows: list[Row]) -> str:
+    """Alarm rates and seconds of every method."""
+    headings = ["method", "threshold", "alarmed steps", "false-alarm rate, expected"]
+    headings += ["false-alarm rate, actual", "fit, s", "score, s"]
+    return markdown_table(headings, decision_cells(rows))
 
 
 def result_text(rows: list[Row]) -> str:
