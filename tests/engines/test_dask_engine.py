@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,10 @@ def test_flags_that_do_not_fit(export_dir, words, message, capsys, tmp_path, mon
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "ftp://127.0.0.1:9"])
 def test_a_scheduler_that_does_not_answer(address, monkeypatch):
     monkeypatch.setattr("tsad_keras.engines.dask_engine._CONNECT_SECONDS", 1)
+    threads = threading.active_count()
     with pytest.raises(InputError, match="no Dask scheduler answers at"):
         run_on_dask([], scheduler=address)
+    assert threading.active_count() == threads
 
 
 def test_without_dask_the_message_says_what_to_install(monkeypatch):

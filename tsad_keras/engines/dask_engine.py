@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +96,35 @@ def _client(scheduler: str, num_workers: int | None) -> Iterator[Any]:
             address = stack.enter_context(_local_cluster(num_workers))
         else:
             address = scheduler
-        try:
-            client = stack.enter_context(Client(address, timeout=_CONNECT_SECONDS))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {scheduler!r} ({' '.join(str(error).split())}), "
-                "expected an address such as tcp://10.0.0.7:8786, or local; check --scheduler"
-            ) from error
+            _check_answers(address)
+        client = stack.enter_context(Client(address, timeout=_CONNECT_SECONDS))
         _wait_for_worker(client, scheduler)
         yield client
+
+
+def _check_answers(address: str) -> None:
+    """Connects once: a `Client` that finds nobody leaves its thread behind, which blocks the next.
+
+    Raises:
+        InputError: If the address is none, or nobody answers there.
+    """
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def connect_once() -> None:
+        arguments = Security().get_connection_args("client")
+        comm = await connect(address, timeout=_CONNECT_SECONDS, **arguments)
+        await comm.close()
+
+    try:
+        # A thread of its own, as a notebook runs an event loop in this one.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: asyncio.run(connect_once())).result()
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {address!r} ({' '.join(str(error).split())}), "
+            "expected an address such as tcp://10.0.0.7:8786, or local; check --scheduler"
+        ) from error
 
 
 def _wait_for_worker(client: Any, scheduler: str) -> None:
