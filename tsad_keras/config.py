@@ -110,6 +110,9 @@ class Config:
     # pot: extreme values of the validation scores; percentile: a quantile; sigma: mean + k sigma
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data
+    # At most this share of a whole series of 1,000 steps or more is alarmed, but for what stands
+    # out of the rest of it: a level that moves for good must not be one endless alarm. 1 = off.
+    max_alarm_rate: float = 0.1
     score_batch_size: int = 64  # windows a forward pass when scoring; no influence on results
 
     def __post_init__(self) -> None:
@@ -231,6 +234,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "realism_weight": 1.0,
         "calibrate": False,
         "smoothing_span": 1,
+        "max_alarm_rate": 1.0,  # own: the published design has no such rule
         "false_alarm_rate": 1e-4,  # own: the risk that POT's authors use (Siffer et al., KDD 2017)
     },
 }
@@ -281,6 +285,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "realism_weight": (0, math.inf, False),
     "smoothing_span": (1, math.inf, False),
     "false_alarm_rate": (0, 0.5, True),
+    "max_alarm_rate": (0, 1, True),
     "score_batch_size": (1, 1_000_000, False),
 }
 

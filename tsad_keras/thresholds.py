@@ -7,9 +7,10 @@ reaches the threshold. The promise holds as far as later normal data is like the
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, stats
 
 from tsad_keras.errors import InputError
+
+SHORTEST_CAPPED = 1000  # time steps; of fewer a share says little
 
 
 def percentile_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
@@ -42,6 +43,8 @@ def sigma_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
     Returns:
         The threshold.
     """
+    from scipy import stats
+
     scores = _checked(scores)
     floor = max(float(scores.max()), 1.0) * 1e-12
     logs = np.log(np.maximum(scores, floor))
@@ -112,6 +115,38 @@ def choose_threshold(scores: np.ndarray, threshold_method: str, false_alarm_rate
     return float(np.nextafter(smallest, np.inf)) if threshold <= smallest else threshold
 
 
+def series_threshold(scores: np.ndarray, threshold: float, max_alarm_rate: float) -> float:
+    """The threshold for the scores of one whole series: raised where too much would be an alarm.
+
+    A threshold that was chosen on the training part knows nothing of a level that has moved since,
+    and then nearly every time step is an alarm. Anomalies are rare, so where more than
+    `max_alarm_rate` of a series reach the threshold, the highest scores of that share remain, and
+    besides all that stand out of the rest of the series: beyond its median by 3 standard deviations
+    as the median absolute deviation estimates them (1.4826 MAD). No labels, but all of the series.
+
+    Args:
+        scores: `(num_timesteps,)` of one series.
+        threshold: As `choose_threshold` made it; the result is never lower.
+        max_alarm_rate: In (0, 1]; 1 = leave the threshold alone.
+
+    Returns:
+        The threshold; as it was for fewer than 1,000 time steps, of which a share says little.
+
+    Example:
+        >>> series_threshold(np.arange(1000.0), 100.0, 0.1)
+        899.1
+        >>> series_threshold(np.arange(1000.0), 950.0, 0.1)
+        950.0
+    """
+    if max_alarm_rate >= 1.0 or len(scores) < SHORTEST_CAPPED:
+        return threshold
+    if np.mean(scores >= threshold) <= max_alarm_rate:
+        return threshold
+    middle = float(np.median(scores))
+    outstanding = middle + 3.0 * 1.4826 * float(np.median(np.abs(scores - middle)))
+    return max(threshold, min(float(np.quantile(scores, 1.0 - max_alarm_rate)), outstanding))
+
+
 def normal_level(scores: np.ndarray, threshold: float) -> float:
     """Where normal scores lie: the mean of those below the threshold.
 
@@ -133,6 +168,8 @@ def _fit_pareto(excesses: np.ndarray) -> tuple[float, float]:
     Outside that range the estimate is not regular (below) or has no variance (above); a few hundred
     correlated excesses do not justify such a tail.
     """
+    from scipy import optimize, stats  # SciPy takes longer to load than a short file to judge
+
     mean = float(excesses.mean())
 
     def negative_log_likelihood(parameters: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from tsad_keras.errors import InputError
 from tsad_keras.scaling import Scaler, last_seen
 from tsad_keras.smoothing import CausalSmoother
-from tsad_keras.thresholds import choose_threshold
+from tsad_keras.thresholds import choose_threshold, series_threshold
 from tsad_keras.windows import split_train_validation
 
 Series = np.ndarray | Sequence[np.ndarray]
@@ -29,6 +29,7 @@ class Baseline(abc.ABC):
         window_size: Least length of that tail, time steps.
         threshold_method: `"pot"`, `"percentile"` or `"sigma"`.
         false_alarm_rate: Expected share of alarmed time steps on normal data.
+        max_alarm_rate: Of `series_threshold`.
 
     Attributes:
         threshold_: Scores at or above it are alarms; chosen without labels.
@@ -58,6 +59,7 @@ class Baseline(abc.ABC):
         window_size: int = 100,
         threshold_method: str = "pot",
         false_alarm_rate: float = 0.005,
+        max_alarm_rate: float = 0.1,
     ) -> None:
         self.clip = clip
         self.smoothing_span = smoothing_span
@@ -65,6 +67,7 @@ class Baseline(abc.ABC):
         self.window_size = window_size
         self.threshold_method = threshold_method
         self.false_alarm_rate = false_alarm_rate
+        self.max_alarm_rate = max_alarm_rate
         self.threshold_: float | None = None
 
     @property
@@ -122,8 +125,23 @@ class Baseline(abc.ABC):
         )
 
     def predict(self, X: Series) -> np.ndarray:
-        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches `threshold_`."""
-        return (self.decision_function(X) >= self.threshold_).astype(int)
+        """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold.
+
+        That is `series_threshold`, of each series by itself.
+        """
+        alarms = []
+        for outputs in self.point_outputs(X):
+            scores = self._smooth(self.combine(outputs))
+            alarms.append(scores >= self.series_threshold(scores))
+        return np.concatenate(alarms).astype(int)
+
+    def series_threshold(self, scores: np.ndarray) -> float:
+        """`threshold_`, or more where too much of a series would be alarms.
+
+        Args:
+            scores: `(num_timesteps,)` of one whole series.
+        """
+        return series_threshold(scores, self.threshold_, self.max_alarm_rate)
 
     def point_outputs(self, X: Series) -> list[np.ndarray]:
         """What scores are made of: for each series `(num_timesteps, num_outputs)`.

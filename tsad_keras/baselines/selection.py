@@ -18,6 +18,7 @@ def shared_settings(config: Config) -> dict[str, Any]:
         "window_size": config.window_size,
         "threshold_method": config.threshold_method,
         "false_alarm_rate": config.false_alarm_rate,
+        "max_alarm_rate": config.max_alarm_rate,
     }
 
 

@@ -62,6 +62,7 @@ class Model:
             config,
             threshold_method=common.threshold_method,
             false_alarm_rate=common.false_alarm_rate,
+            max_alarm_rate=common.max_alarm_rate,
         )
 
     def make_baseline(self, config: Config) -> Baseline:

@@ -25,8 +25,9 @@ from tsad_keras.datasets import load_dataset
 from tsad_keras.datasets.base import TimeSeriesDataset
 from tsad_keras.errors import InputError
 from tsad_keras.reporting.facts import data_fingerprint, peak_memory_mb, versions
+from tsad_keras.thresholds import choose_threshold, series_threshold
 
-FORMAT = 2  # of rows; those of another one are computed again
+FORMAT = 3  # of rows; those of another one are computed again
 METRICS = (
     "vus_pr_score",
     "vus_roc_score",
@@ -77,6 +78,7 @@ class _Fitted:
     test: np.ndarray
     combine: Callable[..., np.ndarray]
     choose_threshold: Callable[[np.ndarray], float]
+    max_alarm_rate: float
     fit_seconds: float
     score_seconds: float
 
@@ -179,6 +181,7 @@ def _fit_baseline(model: Model, config: Config, train: np.ndarray, test: np.ndar
         test=outputs,
         combine=baseline.combine,
         choose_threshold=baseline.choose_threshold,
+        max_alarm_rate=config.max_alarm_rate,
         fit_seconds=fitted - started,
         score_seconds=time.perf_counter() - fitted,
     )
@@ -188,7 +191,6 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
     from tsad_keras.detector import ContrastiveGANDetector
     from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
     from tsad_keras.scaling import last_seen
-    from tsad_keras.thresholds import choose_threshold
     from tsad_keras.training import TrainingDivergedError
     from tsad_keras.windows import split_train_validation
 
@@ -238,6 +240,7 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
         choose_threshold=lambda scores: choose_threshold(
             scores, config.threshold_method, config.false_alarm_rate
         ),
+        max_alarm_rate=config.max_alarm_rate,
         fit_seconds=fitted - started,
         score_seconds=seconds,
     )
@@ -256,7 +259,8 @@ def _judge(
         judged = [post(part, normal) for part in validation]
         threshold = fitted.choose_threshold(np.concatenate(judged))
         scores = post(test, normal)
-        predictions = (scores >= threshold).astype(np.int8)
+        in_effect = series_threshold(scores, threshold, fitted.max_alarm_rate)
+        predictions = (scores >= in_effect).astype(np.int8)
         labels = dataset.test_labels
         if labels is None:
             raise InputError(f"{dataset.name} {dataset.entity} has no labels to judge by")
@@ -264,7 +268,7 @@ def _judge(
         is_normal = labels == 0
         yield {
             "post": name,
-            "threshold": threshold,
+            "threshold": in_effect,
             "alarm_rate": float(predictions.mean()),
             "false_alarm_rate": float(predictions[is_normal].mean()) if is_normal.any() else None,
             **{metric: metrics[metric] for metric in METRICS},

@@ -16,6 +16,7 @@ from tsad_keras.inference.frames import Answer, like_rows, like_table, own_colum
 from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
+from tsad_keras.thresholds import series_threshold
 from tsad_keras.windows import gather_windows, window_starts
 
 # What is decided by and saved as a number, each the name of an attribute without its underscore.
@@ -149,10 +150,27 @@ class SeriesScorer(abc.ABC):
     def predict(self, X: Series, *, causal: bool = False) -> Answer:
         """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold.
 
-        A Series `is_anomaly` for a DataFrame.
+        That is `series_threshold`, of each series by itself. A Series `is_anomaly` for a DataFrame.
         """
-        alarms = self._scores(X, causal) >= self.alarm_threshold(causal)
-        return like_rows(X, alarms.astype(int), "is_anomaly")
+        parts = [part.sum(axis=1) for part in self._explained(X, causal)]
+        alarms = [scores >= self.series_threshold(scores, causal=causal) for scores in parts]
+        return like_rows(X, np.concatenate(alarms).astype(int), "is_anomaly")
+
+    def series_threshold(self, scores: np.ndarray, *, causal: bool = False) -> float:
+        """The threshold by which the time steps of one whole series are judged.
+
+        Args:
+            scores: `(num_timesteps,)` of one series, from its beginning to its end.
+            causal: Which of the two kinds of scores.
+
+        Returns:
+            `threshold_`, or more where more than `max_alarm_rate` of the series would be alarms
+            (`tsad_keras.thresholds.series_threshold`). For causal scores always
+            `causal_threshold_`: nothing that comes later may change them.
+        """
+        if causal:
+            return self.causal_threshold_
+        return series_threshold(scores, self.threshold_, self.config.max_alarm_rate)
 
     def explain(self, X: Series, *, causal: bool = False) -> Answer:
         """Per-feature contributions.
