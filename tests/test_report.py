@@ -75,7 +75,14 @@ def summary(ours: float = 0.8, name: str = "smd", **changes) -> dict:
         ],
         "window_level": None,
         "explanations": None,
-        "threshold": {"value": 1.5, "method": "pot", "expected_false_alarm_rate": 0.005},
+        "threshold": {
+            "value": 1.5,
+            "in_effect": 1.5,
+            "reached_rate": 0.01,
+            "max_alarm_rate": 0.1,
+            "method": "pot",
+            "expected_false_alarm_rate": 0.005,
+        },
         "statistics": dict.fromkeys(
             ("reconstruction_error", "realism", "anomaly_score"), statistics
         ),
@@ -362,18 +369,28 @@ class TestDrift:
         assert drift_facts(other, 10.0) == drift_facts(dataset, 10.0)
 
     def test_warnings_come_only_with_a_reason(self):
-        row = method("Ours", 0.5, is_detector=True)
-        assert drift_warnings({"mean_shift": 0.5}, row) == []
-        assert drift_warnings({"mean_shift": None}, row) == []
-        (warning,) = drift_warnings({"mean_shift": 0.8}, row)
+        row, plain = method("Ours", 0.5, is_detector=True), summary()["threshold"]
+        assert drift_warnings({"mean_shift": 0.5}, plain, row) == []
+        assert drift_warnings({"mean_shift": None}, plain, row) == []
+        (warning,) = drift_warnings({"mean_shift": 0.8}, plain, row)
         assert "0.80 train standard deviations" in warning and "more false alarms" in warning
         many = {**row, "alarm_rate": 0.3, "false_alarm_rate": None}
-        (warning,) = drift_warnings({"mean_shift": 0.1}, many)
+        (warning,) = drift_warnings({"mean_shift": 0.1}, plain, many)
         assert "30.00 %" in warning and "60 times" in warning
-        assert drift_warnings({"mean_shift": 0.1}, {**many, "alarm_rate": 0.19}) == []
+        assert drift_warnings({"mean_shift": 0.1}, plain, {**many, "alarm_rate": 0.19}) == []
         # labels that show the alarms to be right speak against a change of normal behaviour
-        assert drift_warnings({"mean_shift": 0.1}, {**many, "false_alarm_rate": 0.01}) == []
-        assert drift_warnings({"mean_shift": 0.1}, {**many, "false_alarm_rate": 0.2}) != []
+        right, wrong = ({**many, "false_alarm_rate": rate} for rate in (0.01, 0.2))
+        assert drift_warnings({"mean_shift": 0.1}, plain, right) == []
+        assert drift_warnings({"mean_shift": 0.1}, plain, wrong) != []
+        raised = {**plain, "in_effect": 7.0, "reached_rate": 0.61}
+        (warning,) = drift_warnings({"mean_shift": 0.1}, raised, row)
+        assert "61.00 % of all time steps reach" in warning and "highest 10.00 %" in warning
+
+    def test_a_raised_threshold_is_told(self):
+        plain = summary()
+        raised = summary(threshold={**plain["threshold"], "in_effect": 7.25, "reached_rate": 0.61})
+        assert "judged by 7.25" in run_markdown(raised)
+        assert "judged by" not in run_markdown(plain)
 
     @pytest.mark.parametrize("show", [run_markdown, format_result])
     def test_warnings_are_shown(self, show):

@@ -10,6 +10,7 @@ from tsad_keras.thresholds import (
     normal_level,
     percentile_threshold,
     pot_threshold,
+    series_threshold,
     sigma_threshold,
 )
 
@@ -133,3 +134,44 @@ def test_unknown_rule_is_an_input_error():
 def test_the_normal_level_is_the_mean_below_the_threshold():
     assert normal_level(np.array([1.0, 3.0, 5.0, 100.0]), 5.0) == 2.0
     assert normal_level(np.array([5.0, 5.0]), 5.0) == 5.0
+
+
+def moved(num_scores, seed=0):
+    """Scores of normal rows whose level has moved beyond a threshold of 1, most of them at 9."""
+    return 9 + np.random.default_rng(seed).normal(size=num_scores)
+
+
+def test_few_alarms_leave_the_threshold_alone():
+    scores = np.concatenate([np.zeros(4500), np.full(500, 5.0)])
+    assert series_threshold(scores, 1.0, 0.1) == 1.0
+    assert series_threshold(np.zeros(5000), 1.0, 0.1) == 1.0
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3])
+def test_of_a_moved_level_the_highest_share_remains(rate):
+    scores = moved(5000)
+    threshold = series_threshold(scores, 1.0, rate)
+    assert np.mean(scores >= threshold) == pytest.approx(rate, abs=1e-3)
+
+
+def test_what_stands_out_of_the_rest_is_an_alarm_beyond_that_share():
+    scores = np.concatenate([moved(7000), 30 + moved(3000, 1)])
+    alarms = scores >= series_threshold(scores, 1.0, 0.1)
+    assert alarms[7000:].all()
+    assert alarms[:7000].mean() < 0.05
+
+
+def test_more_than_half_anomalous_looks_like_a_moved_level():
+    scores = np.concatenate([np.zeros(2000), moved(3000)])
+    assert np.mean(scores >= series_threshold(scores, 1.0, 0.1)) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_short_series_and_a_rate_of_one_keep_the_threshold():
+    assert series_threshold(moved(999), 1.0, 0.1) == 1.0
+    assert series_threshold(moved(1000), 1.0, 0.1) > 1.0
+    assert series_threshold(moved(5000), 1.0, 1.0) == 1.0
+
+
+def test_equal_scores_are_all_alarms_or_none():
+    assert series_threshold(np.full(5000, 3.0), 1.0, 0.1) == 3.0
+    assert series_threshold(np.full(5000, 3.0), 3.5, 0.1) == 3.5

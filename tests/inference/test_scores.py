@@ -1,5 +1,7 @@
 """Causal scores of a detector: definition, threshold, pieces, lengths; hashes of what counts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,25 @@ def test_the_hash_changes_with_all_that_scores_depend_on(tiny_detector, tmp_path
                 np.full(other.networks_.autoencoder.weights[0].shape, 1e-3, np.float32)
             )
         assert other.weights_sha256_ != before, change
+
+
+def test_a_level_that_has_moved_is_no_endless_alarm(tiny_detector, make_series):
+    usual, moved = make_series(1500), make_series(1500, seed=1) + 20
+    scores = tiny_detector.decision_function(moved)
+    assert (scores >= tiny_detector.threshold_).mean() > 0.9
+    alarms = tiny_detector.predict(moved)
+    assert alarms.mean() <= 0.1
+    threshold = tiny_detector.series_threshold(scores)
+    assert alarms.tolist() == (scores >= threshold).astype(int).tolist()
+    # each series by itself, and none that is short or judged as a stream is
+    both = tiny_detector.predict([usual, moved])
+    assert both.tolist() == [*tiny_detector.predict(usual), *alarms]
+    assert tiny_detector.predict(moved[:999]).mean() > 0.9
+    assert tiny_detector.predict(moved, causal=True).mean() > 0.9
+
+
+def test_a_rate_of_one_leaves_the_threshold_alone(tiny_detector, make_series, monkeypatch):
+    monkeypatch.setattr(
+        tiny_detector, "config", dataclasses.replace(tiny_detector.config, max_alarm_rate=1.0)
+    )
+    assert tiny_detector.predict(make_series(1500) + 20).mean() > 0.9

@@ -99,11 +99,13 @@ def _scored(detector: Any, test: np.ndarray) -> ScoredDetector:
     started = time.perf_counter()
     contributions = detector.explain(test)
     scores = contributions.sum(axis=1)
+    threshold = detector.series_threshold(scores)
     return ScoredDetector(
         detector=detector,
         contributions=contributions,
         scores=scores,
-        predictions=(scores >= detector.threshold_).astype(np.int8),
+        threshold=threshold,
+        predictions=(scores >= threshold).astype(np.int8),
         fit_seconds=sum(row["seconds"] for row in detector.history_),
         score_seconds=time.perf_counter() - started,
         was_resumed=False,

@@ -48,12 +48,12 @@ def draw_figures(
     figures = {
         "training_curves": plot_training_curves(detector.history_, detector.best_epoch_),
         "scores_whole": plot_scores(
-            scored.scores, detector.threshold_, predictions, labels, dataset.test_timestamps
+            scored.scores, scored.threshold, predictions, labels, dataset.test_timestamps
         ),
         "distributions": plot_distributions(
             _by_truth(parts["reconstruction_error"], labels),
             _by_truth(parts["anomaly_score"], labels),
-            detector.threshold_,
+            scored.threshold,
         ),
     }
     if labels is not None:
@@ -65,7 +65,7 @@ def draw_figures(
         )
     for name, stretch, title in _stretches(dataset, scored):
         figures[name] = plot_stretch(
-            dataset, scored.contributions, detector.threshold_, predictions, stretch, title
+            dataset, scored.contributions, scored.threshold, predictions, stretch, title
         )
     for name, figure in figures.items():
         save_figure(figure, folder / "figures" / f"{name}.png")

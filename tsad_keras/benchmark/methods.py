@@ -38,6 +38,7 @@ class ScoredDetector:
         detector: Fitted.
         contributions: `(num_test, num_features)`; rows sum to the score.
         scores: `(num_test,)`.
+        threshold: By which they are judged, `detector.series_threshold(scores)`.
         predictions: `(num_test,)` 0/1.
         fit_seconds: Of training, since the checkpoint if it went on from one.
         score_seconds: Of scoring the test part.
@@ -47,6 +48,7 @@ class ScoredDetector:
     detector: ContrastiveGANDetector
     contributions: np.ndarray
     scores: np.ndarray
+    threshold: float
     predictions: np.ndarray
     fit_seconds: float
     score_seconds: float
@@ -88,11 +90,13 @@ def score_detector(
     saved = time.perf_counter()
     contributions = detector.explain(test)
     scores = contributions.sum(axis=1)
+    threshold = detector.series_threshold(scores)
     return ScoredDetector(
         detector=detector,
         contributions=contributions,
         scores=scores,
-        predictions=(scores >= detector.threshold_).astype(np.int8),
+        threshold=threshold,
+        predictions=(scores >= threshold).astype(np.int8),
         fit_seconds=fitted - started,
         score_seconds=time.perf_counter() - saved,
         was_resumed=was_resumed,
@@ -123,10 +127,28 @@ def detector_result(
         "is_detector": True,
         "is_floor": False,
         **_judged(scored.scores, scored.predictions, labels),
-        "threshold": scored.detector.threshold_,
+        "threshold": scored.threshold,
         "expected_false_alarm_rate": scored.detector.expected_false_alarm_rate_,
         "fit_seconds": scored.fit_seconds,
         "score_seconds": scored.score_seconds,
+    }
+
+
+def threshold_facts(scored: ScoredDetector, *, causal: bool = False) -> dict[str, Any]:
+    """The threshold of the training part, the one that rows were judged by, and the rules of both.
+
+    Args:
+        scored: The detector and what it said.
+        causal: Whether the scores are causal ones.
+    """
+    detector, chosen = scored.detector, scored.detector.alarm_threshold(causal)
+    return {
+        "value": chosen,
+        "in_effect": scored.threshold,
+        "reached_rate": float(np.mean(scored.scores >= chosen)),
+        "max_alarm_rate": detector.config.max_alarm_rate,
+        "method": detector.config.threshold_method,
+        "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
     }
 
 
@@ -139,14 +161,15 @@ def baseline_result(
     fitted = time.perf_counter()
     scores = baseline.decision_function(test)
     scored = time.perf_counter()
-    predictions = (scores >= baseline.threshold_).astype(np.int8)
+    threshold = baseline.series_threshold(scores)
+    predictions = (scores >= threshold).astype(np.int8)
     always = isinstance(baseline, AlwaysAlarmBaseline)
     return {
         "method": baseline.label,
         "is_detector": False,
         "is_floor": always or isinstance(baseline, RandomBaseline),
         **_judged(scores, predictions, labels),
-        "threshold": baseline.threshold_,
+        "threshold": threshold,
         "expected_false_alarm_rate": 1.0 if always else baseline.false_alarm_rate,
         "fit_seconds": fitted - started,
         "score_seconds": scored - fitted,

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from tsad_keras.benchmark.ensembles import ensemble_label
-from tsad_keras.benchmark.methods import ScoredDetector, detector_result, floor_results
+from tsad_keras.benchmark.methods import (
+    ScoredDetector,
+    detector_result,
+    floor_results,
+    threshold_facts,
+)
 from tsad_keras.benchmark.run import MAX_STORED_ALARMS
 from tsad_keras.datasets.tables import Table
 from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector
@@ -52,18 +57,23 @@ def model_page(
     started = time.perf_counter()
     contributions = detector.explain(rows.values, causal=causal)
     seconds = time.perf_counter() - started
-    scores, threshold = contributions.sum(axis=1), detector.alarm_threshold(causal)
+    scores = contributions.sum(axis=1)
+    threshold = detector.series_threshold(scores, causal=causal)
+    predictions = (scores >= threshold).astype(np.int8)
+    scored = ScoredDetector(
+        detector, contributions, scores, threshold, predictions, 0.0, seconds, False
+    )
     series = ScoredSeries(
         values=rows.values,
         feature_names=detector.feature_names_,
         train_mean=detector.scaler_.mean_,
         contributions=contributions,
         scores=scores,
-        predictions=(scores >= threshold).astype(np.int8),
+        predictions=predictions,
         timestamps=rows.timestamps,
         labels=rows.labels,
     )
-    summary = _summary(detector, series, name, threshold, seconds)
+    summary = _summary(scored, series, name, causal)
     if causal:
         summary["dataset"]["notes"].append(
             "causal scores: each row was judged by what came before it only"
@@ -72,14 +82,11 @@ def model_page(
 
 
 def _summary(
-    detector: Detector,
-    series: ScoredSeries,
-    name: str,
-    threshold: float,
-    seconds: float,
+    scored: ScoredDetector, series: ScoredSeries, name: str, causal: bool
 ) -> dict[str, Any]:
-    config = detector.config
-    methods = _method_rows(detector, series, threshold, seconds)
+    detector, config = scored.detector, scored.detector.config
+    methods = _method_rows(scored, series.labels)
+    threshold = threshold_facts(scored, causal=causal)
     alarms = describe_alarms(series)
     groups = group_alarms(alarms, config.window_size // 2)
     drift = drift_from(detector.scaler_, series.values, series.feature_names)
@@ -90,13 +97,9 @@ def _summary(
             "seed": config.seed,
             "ensemble": _ensemble_facts(detector),
             "methods": methods,
-            "threshold": {
-                "value": threshold,
-                "method": config.threshold_method,
-                "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
-            },
+            "threshold": threshold,
             "drift": drift,
-            "warnings": drift_warnings(drift, methods[-1]),
+            "warnings": drift_warnings(drift, threshold, methods[-1]),
             "num_alarms": len(alarms),
             "alarms": largest_alarms(alarms, MAX_STORED_ALARMS),
             "num_alarm_groups": len(groups),
@@ -116,20 +119,15 @@ def _ensemble_facts(detector: Detector) -> dict[str, Any] | None:
     return {"members": len(detector.members_), "combine": detector.combine}
 
 
-def _method_rows(
-    detector: Detector, series: ScoredSeries, threshold: float, seconds: float
-) -> list[dict[str, Any]]:
-    scored = ScoredDetector(
-        detector, series.contributions, series.scores, series.predictions, 0.0, seconds, False
-    )
-    own = detector_result(scored, detector.config, series.labels)
-    own |= {"threshold": threshold, "fit_seconds": None}
+def _method_rows(scored: ScoredDetector, labels: np.ndarray | None) -> list[dict[str, Any]]:
+    detector = scored.detector
+    own = {**detector_result(scored, detector.config, labels), "fit_seconds": None}
     if isinstance(detector, EnsembleDetector):
         own["method"] = ensemble_label(detector)
-    if series.labels is None:
+    if labels is None:
         return [own]
     config = detector.config
-    return [*floor_results(series.labels, config.false_alarm_rate, config.seed), own]
+    return [*floor_results(labels, config.false_alarm_rate, config.seed), own]
 
 
 def _data_facts(series: ScoredSeries, name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from tsad_keras.benchmark.methods import (
     detector_result,
     score_detector,
     score_parts,
+    threshold_facts,
     window_level_result,
 )
 from tsad_keras.config import Config
@@ -61,7 +62,7 @@ Summary = dict[str, Any]
 RESULTS = "results_summary.json"
 REPORT = "report.md"
 PAGE = "report.html"
-FORMAT = 4  # of results_summary.json; results of another one are computed again
+FORMAT = 5  # of results_summary.json; results of another one are computed again
 MAX_STORED_ALARMS = 2000  # those with the highest peaks; a useless threshold must not fill the disk
 
 
@@ -169,7 +170,7 @@ def _summarise(
     alarms = describe_alarms(series)
     groups = group_alarms(alarms, config.window_size // 2)
     parts = score_parts(scored, dataset.train, dataset.test)
-    drift = drift_facts(dataset, config.clip)
+    drift, threshold = drift_facts(dataset, config.clip), threshold_facts(scored)
     _write_scores(dataset, scored, folder)
     draw_figures(dataset, scored, groups, parts, folder)
     files = ["config.json", "scores.csv", "model/detector.npz", REPORT, PAGE]
@@ -185,18 +186,14 @@ def _summarise(
             # The design that was published with window-level numbers.
             window_level_result(detector, dataset.test, labels) if config.latent_generator else None
         ),
-        "threshold": {
-            "value": detector.threshold_,
-            "method": config.threshold_method,
-            "expected_false_alarm_rate": detector.expected_false_alarm_rate_,
-        },
+        "threshold": threshold,
         "statistics": {name: distributions(values, labels) for name, values in parts.items()},
         "features": feature_facts(dataset, scored.contributions, scored.predictions),
         "explanations": explanation_facts(
             dataset, detector, scored.contributions, methods[-1]["method"]
         ),
         "drift": drift,
-        "warnings": drift_warnings(drift, methods[-1]),
+        "warnings": drift_warnings(drift, threshold, methods[-1]),
         "num_alarms": len(alarms),
         "alarms": largest_alarms(alarms, MAX_STORED_ALARMS),
         "num_alarm_groups": len(groups),

@@ -28,14 +28,15 @@ def explain(arguments: argparse.Namespace) -> None:
     times = [table.timestamps for table in tables if table.timestamps is not None]
     contributions = detector.explain(series)
     scores = contributions.sum(axis=1)
+    threshold = float(detector.series_threshold(scores))
     row = int(np.argmax(scores)) if arguments.row is None else arguments.row
     start = window_around(row, len(series), detector.config.window_size)
     facts = {
         "row": row,
         "time": _time_text(np.concatenate(times) if times else np.arange(len(series)), row),
         "anomaly_score": float(scores[row]),
-        "threshold": float(detector.threshold_),
-        "is_anomaly": bool(scores[row] >= detector.threshold_),
+        "threshold": threshold,
+        "is_anomaly": bool(scores[row] >= threshold),
         "window_start": start,
     }
     _draw_attention(arguments, detector, series, facts, folder)

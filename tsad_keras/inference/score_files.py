@@ -1,8 +1,9 @@
-"""From tables to the score files that `score` writes, chunk by chunk with flat memory."""
+"""From tables to the score files that `score` writes, chunk by chunk in little memory."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +19,10 @@ from tsad_keras.errors import InputError
 from tsad_keras.files import atomic_write
 from tsad_keras.inference.scores import SeriesScorer
 
+logger = logging.getLogger(__name__)
+
 HEADER = "time,anomaly_score,is_anomaly\n"
+_ROWS = 10_000  # turned into text at once
 
 
 def score_file(
@@ -91,7 +95,6 @@ def write_scores(
         causal: Whether to judge each row by what came before it only.
         max_gap: Seconds (or units of numeric times) between rows that begin a new series.
     """
-    threshold = model.alarm_threshold(causal)
     num_rows = num_alarms = 0
     with atomic_write(Path(output)) as file:
         file.write(HEADER)
@@ -104,14 +107,40 @@ def write_scores(
                 values, skipped = _filled_up(values, model.config.window_size)
             else:
                 skipped = 0
-            for contributions in model.iterate_explained(values, causal=causal):
-                scores = contributions.sum(axis=1)[skipped:]
-                skipped = max(0, skipped - len(contributions))
-                alarms = scores >= threshold
-                write_rows(file, _take(times, len(scores)), scores, alarms)
+            parts = _scores(model.iterate_explained(values, causal=causal), skipped)
+            if not causal:
+                # Whether a score is an alarm depends on the whole series, so its scores wait here:
+                # 16 bytes a row.
+                parts = iter([np.concatenate([np.zeros(0), *parts])])
+            for scores in parts:
+                alarms = scores >= _threshold(model, scores, causal)
+                for rows in np.split(np.arange(len(scores)), range(_ROWS, len(scores), _ROWS)):
+                    write_rows(file, _take(times, len(rows)), scores[rows], alarms[rows])
                 num_rows += len(scores)
                 num_alarms += int(alarms.sum())
     return num_rows, num_alarms
+
+
+def _threshold(model: SeriesScorer, scores: np.ndarray, causal: bool) -> float:
+    threshold, chosen = model.series_threshold(scores, causal=causal), model.alarm_threshold(causal)
+    if threshold > chosen:
+        logger.warning(
+            "%.1f %% of %d rows reach the threshold %.6g of the training part, probably because "
+            "normal behaviour has changed since: judged by %.6g (max_alarm_rate %g)",
+            100 * np.mean(scores >= chosen),
+            len(scores),
+            chosen,
+            threshold,
+            model.config.max_alarm_rate,
+        )
+    return threshold
+
+
+def _scores(contributions: Iterable[np.ndarray], skipped: int) -> Iterator[np.ndarray]:
+    """Yields the scores of contributions, but for the first rows of the series."""
+    for part in contributions:
+        yield part.sum(axis=1)[skipped:]
+        skipped = max(0, skipped - len(part))
 
 
 def _pieces(

@@ -60,11 +60,13 @@ def drift_from(scaler: Scaler, values: np.ndarray, feature_names: Sequence[str])
     }
 
 
-def drift_warnings(drift: dict[str, Any], row: Row) -> list[str]:
+def drift_warnings(drift: dict[str, Any], threshold: dict[str, Any], row: Row) -> list[str]:
     """Plain warnings that normal behaviour has changed since the training; most often none.
 
     Args:
         drift: As `drift_facts` gives it.
+        threshold: Its `value` from the training part, what was `in_effect`, the `reached_rate` of
+            the former, and `max_alarm_rate`.
         row: The detector's row. Many alarms are no warning if labels show that most are true.
     """
     warnings = []
@@ -75,6 +77,14 @@ def drift_warnings(drift: dict[str, Any], row: Row) -> list[str]:
             "from those on train: expect more false alarms than the stated "
             f"{percent(expected)} at the threshold chosen without labels."
         )
+    if threshold["in_effect"] > threshold["value"]:
+        warnings.append(
+            f"{percent(threshold['reached_rate'])} of all time steps reach the threshold from the "
+            "training part, probably because normal behaviour has changed since: alarms are only "
+            f"the highest {percent(threshold['max_alarm_rate'])} and what stands out of the rest "
+            "(max_alarm_rate). Train again on rows like these."
+        )
+        return warnings
     share, false_share = row["alarm_rate"], row["false_alarm_rate"]
     many = share > max(MANY_ALARMS, MANY_TIMES * expected)
     if many and (false_share is None or false_share > MANY_TIMES * expected):

@@ -192,6 +192,13 @@ def _threshold(summary: Summary) -> str:
         f"share of alarmed time steps on normal data: "
         f"{percent(threshold['expected_false_alarm_rate'])}."
     )
+    if threshold["in_effect"] > threshold["value"]:
+        text += (
+            f" {percent(threshold['reached_rate'])} of the test rows reached it, more than "
+            f"`max_alarm_rate` ({percent(threshold['max_alarm_rate'])}), so they were judged by "
+            f"{significant(threshold['in_effect'])}: the highest of that share, and what stands "
+            "out of the rest."
+        )
     if actual is None:
         return text
     return text + (

@@ -143,6 +143,11 @@ def _facts(summary: Summary) -> str:
         ("features", f"{data['num_features']:,}"),
         ("missing values", percent(data["missing_test"])),
         ("threshold", significant(threshold["value"])),
+        *(
+            [("threshold in effect", significant(threshold["in_effect"]))]
+            if threshold["in_effect"] > threshold["value"]
+            else []
+        ),
         ("rule", threshold["method"]),
         ("false-alarm rate, expected", percent(threshold["expected_false_alarm_rate"])),
         (

@@ -45,7 +45,7 @@ def page_data(
         {
             "num_rows": series.num_timesteps,
             "window_size": window_size,
-            "threshold": summary["threshold"]["value"],
+            "threshold": summary["threshold"]["in_effect"],
             "scores": pack(series.scores.astype(np.float32)),
             "times": pack_times(series.timestamps),
             "alarm_runs": _runs(series.predictions),
