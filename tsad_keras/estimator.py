@@ -25,10 +25,10 @@ from tsad_keras.persistence import FILE_NAME
 if TYPE_CHECKING:
     from tsad_keras.detector import ContrastiveGANDetector
 
-_SETTINGS = {  # one series has one entity
+_SETTINGS = {  # one series has one entity, and one threshold, which `decision_function` compares with
     field.name: field.default
     for field in dataclasses.fields(Config)
-    if field.name != "entity_scaling"
+    if field.name not in ("entity_scaling", "max_alarm_rate")
 }
 _DEFAULTS: dict[str, Any] = {
     **_SETTINGS,
@@ -42,7 +42,8 @@ class AnomalyEstimator(OutlierMixin, BaseEstimator):
 
     Rows are time steps, in their order: a score depends on the rows around it, so rows must not be
     shuffled (`TimeSeriesSplit`, not `KFold`). For several series, streams and files use
-    `ContrastiveGANDetector`.
+    `ContrastiveGANDetector`. Outliers are what reaches the threshold of the training part
+    (`offset_`); the detector's `max_alarm_rate`, which looks at a whole series, is no setting here.
 
     Args:
         causal: Whether to judge each time step by what came before it only.
