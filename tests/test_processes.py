@@ -85,6 +85,7 @@ def uninterrupted(folder, options):
     return result(start(save=str(folder / "model"), scores=str(folder / "saved.npy"), **options))
 
 
+@pytest.mark.slow
 def test_a_second_process_trains_the_same_weights_and_loads_the_same_scores(
     folder, options, uninterrupted
 ):
@@ -107,6 +108,7 @@ def wait_until_changed(path, process, times):
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_same_weights(tmp_path, options, uninterrupted):
     checkpoint = tmp_path / "checkpoint.npz"
     process = start(checkpoint=str(checkpoint), **options)

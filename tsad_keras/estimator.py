@@ -25,7 +25,7 @@ from tsad_keras.persistence import FILE_NAME
 if TYPE_CHECKING:
     from tsad_keras.detector import ContrastiveGANDetector
 
-_SETTINGS = {  # one series has one entity, and one threshold, which `decision_function` compares with
+_SETTINGS = {  # one series has one entity, and one threshold, that of `decision_function`
     field.name: field.default
     for field in dataclasses.fields(Config)
     if field.name not in ("entity_scaling", "max_alarm_rate")

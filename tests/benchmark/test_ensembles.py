@@ -29,6 +29,7 @@ def run(dataset, tmp_path_factory):
     return reproduce_entity(dataset, TINY, folder, verbose=False, members=2, combine="rank"), folder
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_members_and_the_ensemble(run, dataset, capsys):
     result, folder = run
     rows = {row["method"]: row for row in result["methods"]}
@@ -51,6 +52,7 @@ def test_the_report_shows_the_members_and_the_ensemble(run, dataset, capsys):
     assert rows["Member 2"]["alarm_rate"] == pytest.approx(own)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_read_and_another_one_keeps_the_members(run, dataset, monkeypatch):
     result, folder = run
 

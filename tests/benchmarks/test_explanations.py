@@ -22,6 +22,7 @@ def script(load_script, make_series, tiny_config, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_prints_tables_and_one_json_line(script, capsys):
     assert script.main(["--entities", "m-1", "m-2", "--seeds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()

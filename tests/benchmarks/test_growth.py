@@ -55,6 +55,7 @@ def test_prints_and_draws(script, capsys, monkeypatch, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_measures_both_costs_at_every_size(script):
     times = script.measure("entities", (1,), 1)
     assert {name: [size for size, _ in points] for name, points in times.items()} == {

@@ -20,6 +20,7 @@ def cases(script, tmp_path_factory):
     return folder, script.make_cases(folder, 1000, 3)
 
 
+@pytest.mark.slow
 def test_the_bare_passes_are_those_that_the_scores_need(script, cases):
     _, ways = cases
     outputs = np.concatenate(ways[script.BARE]())
@@ -45,6 +46,7 @@ def test_the_bare_passes_are_those_that_the_scores_need(script, cases):
     np.testing.assert_allclose(points, sums / counts, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_all_ways_give_the_same_scores(cases):
     folder, ways = cases
     scores = ways["decision_function"]()
@@ -66,6 +68,7 @@ def test_commands_without_a_model_start_without_tensorflow(script, cases):
     assert found["score 200 rows"]["cpu_seconds"] > found["evaluate"]["cpu_seconds"]
 
 
+@pytest.mark.slow
 def test_last_line_is_json_with_every_ratio(script, capsys, monkeypatch):
     monkeypatch.setattr(script, "use_threads", lambda count: None)
     names = (script.BARE, "decision_function", "SavedModel", *script.FILES, script.START)

@@ -27,6 +27,7 @@ def test_the_networks_see_64_windows_of_the_stated_shape(script, step_and_batch)
     assert batch["mask_b"].dtype.name == "bool"
 
 
+@pytest.mark.slow
 def test_pytorch_has_as_many_weights(script):
     pytest.importorskip("torch")
     step, score = script._torch_cases()
@@ -38,6 +39,7 @@ def test_pytorch_has_as_many_weights(script):
     assert score().shape == (script.BATCH, script.WINDOW_SIZE, script.NUM_FEATURES)
 
 
+@pytest.mark.slow
 def test_the_table_has_ratios_within_rounds(script, capsys):
     seconds = {"reconstruction only": [0.1, 0.2], "PyTorch": [0.2, 0.4]}
     rows = script._table(seconds, 64, "windows", peak=1e12, flops=script.flops_by_hand())

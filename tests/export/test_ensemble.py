@@ -41,6 +41,7 @@ def version(ensemble, tmp_path_factory):
     return export_saved_model(ensemble, tmp_path_factory.mktemp("exports") / "ensemble")
 
 
+@pytest.mark.slow
 def test_every_check_passes(version, ensemble):
     results = verify_export(version, ensemble)
     assert [result for result in results if not result.passed] == []
@@ -59,6 +60,7 @@ def test_the_export_has_the_ensembles_verbs(version, ensemble, make_values):
     assert exported.weights_sha256_ == ensemble.weights_sha256_
 
 
+@pytest.mark.slow
 def test_a_server_answers_with_it(version, ensemble, make_values):
     from tsad_keras.serving.models import LoadedModel
 

@@ -114,6 +114,7 @@ def models(folder, tmp_path):
     return tmp_path / "models"
 
 
+@pytest.mark.slow
 def test_score_writes_a_file_for_each_entity(folder, models, tmp_path, capsys):
     out = tmp_path / "scores"
     words = [*own(folder), "--entities", "all", "--model-dir", str(models), "--output", str(out)]
@@ -130,6 +131,7 @@ def test_score_writes_a_file_for_each_entity(folder, models, tmp_path, capsys):
     assert "holds no model of the entity 'web-1'" in errors and "1 of 3 entities failed" in errors
 
 
+@pytest.mark.slow
 def test_a_file_is_scored_with_the_model_of_its_entity(folder, models, tmp_path, capsys):
     source = str(folder / "data" / "web-2" / "train.csv")
     words = ["score", "--model-dir", str(models), "--input", source]
@@ -142,6 +144,7 @@ def test_a_file_is_scored_with_the_model_of_its_entity(folder, models, tmp_path,
     assert "holds no model of the entity 'web-9'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_model_of_all_with_a_calibration_each(folder, tmp_path, capsys):
     words = [*own(folder), "--entities", "all", "--entity-scaling", "--quiet"]
     joint = ["--model-dir", str(tmp_path / "joint")]

@@ -54,6 +54,7 @@ def train(data_dir, tmp_path, tiny_config, eagerly):
     return train
 
 
+@pytest.mark.slow
 def test_one_fails_and_the_others_are_finished(train, tmp_path):
     states, rows = train()
     assert states == {"trained": 2, "kept": 0, "failed": 1}
