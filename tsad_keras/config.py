@@ -109,7 +109,7 @@ class Config:
     smoothing_span: int = 11
     # pot: extreme values of the validation scores; percentile: a quantile; sigma: mean + k sigma
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
-    false_alarm_rate: float = 0.005  # expected share of alarmed steps on normal data
+    false_alarm_rate: float = 0.01  # expected share of alarmed steps on normal data
     # At most this share of a whole series of 1,000 steps or more is alarmed, but for what stands
     # out of the rest of it: a level that moves for good must not be one endless alarm. 1 = off.
     max_alarm_rate: float = 0.1

@@ -58,7 +58,7 @@ class Baseline(abc.ABC):
         validation_fraction: float = 0.1,
         window_size: int = 100,
         threshold_method: str = "pot",
-        false_alarm_rate: float = 0.005,
+        false_alarm_rate: float = 0.01,
         max_alarm_rate: float = 0.1,
     ) -> None:
         self.clip = clip
