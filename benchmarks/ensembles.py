@@ -92,7 +92,7 @@ def _judged(
     injected: Injected,
 ) -> dict[str, float]:
     scores = detector.decision_function(dataset.test)
-    alarms = (scores >= detector.threshold_).astype(int)
+    alarms = (scores >= detector.series_threshold(scores)).astype(int)
     values = (
         vus_pr_score(injected.flags, detector.decision_function(injected.values)),
         vus_pr_score(dataset.test_labels, scores),

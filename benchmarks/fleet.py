@@ -112,7 +112,7 @@ def judge(
 ) -> dict[str, Any]:
     """Scores the test part; the labels come last."""
     scores = detector.decision_function(dataset.test)
-    alarms = (scores >= detector.threshold_).astype(int)
+    alarms = (scores >= detector.series_threshold(scores)).astype(int)
     metrics = evaluate_scores(dataset.test_labels, scores, alarms)
     return {
         "seed": seed,
