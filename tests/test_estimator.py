@@ -138,12 +138,12 @@ def test_every_field_of_config_is_a_parameter_with_its_default():
     parameters = AnomalyEstimator().get_params()
     fields = {field.name: field.default for field in dataclasses.fields(Config)}
     del fields["entity_scaling"]  # a matter of several series
+    del fields["max_alarm_rate"]  # a decision that looks at a whole series
     assert parameters == {**fields, "causal": False, "verbose": False}
     for preset in PRESETS:
         found = AnomalyEstimator.from_preset(preset, seed=3).get_params()
-        assert Config.from_dict({name: found[name] for name in fields}) == Config.from_preset(
-            preset, seed=3
-        )
+        expected = Config.from_preset(preset, seed=3).to_dict()
+        assert {name: found[name] for name in fields} == {name: expected[name] for name in fields}
     with pytest.raises(TypeError, match="unexpected argument 'epoch'"):
         AnomalyEstimator(epoch=3)
     with pytest.raises(InputError, match="epochs is 0"):
