@@ -6,6 +6,7 @@ from scipy import stats
 
 from tsad_keras.errors import InputError
 from tsad_keras.thresholds import (
+    RunningThreshold,
     choose_threshold,
     normal_level,
     percentile_threshold,
@@ -175,3 +176,42 @@ def test_short_series_and_a_rate_of_one_keep_the_threshold():
 def test_equal_scores_are_all_alarms_or_none():
     assert series_threshold(np.full(5000, 3.0), 1.0, 0.1) == 3.0
     assert series_threshold(np.full(5000, 3.0), 3.5, 0.1) == 3.5
+
+
+def drifting():
+    """Normal scores, then 12,000 of a moved level with 30 that stand out, and some missing ones."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.random(3000) * 0.9, moved(12_000)])
+    scores[10_000:10_030] += 20
+    scores[rng.integers(0, len(scores), 50)] = np.nan
+    return scores
+
+
+def test_a_running_threshold_is_that_of_the_scores_before_the_block():
+    scores = drifting()
+    thresholds = RunningThreshold(1.0, 0.1).update(scores)
+    for first in (0, 900, 1000, 3100, 3300, 4000, 9900, 14_900):
+        before = scores[:first][~np.isnan(scores[:first])][-10_000:].astype(np.float32)
+        expected = series_threshold(before.astype(float), 1.0, 0.1)
+        assert thresholds[first : first + 100].tolist() == [expected] * 100
+    alarms = scores >= thresholds
+    assert alarms[3000:5500].mean() > 0.98  # what is new is an alarm until it is half of all,
+    assert alarms[6500:10_000].mean() < 0.2  # not for ever,
+    assert alarms[10_000:10_030][~np.isnan(scores[10_000:10_030])].all()  # unless it stands out
+
+
+@pytest.mark.parametrize("cuts", [[1, 7, 7, 99, 100, 101, 3333], list(range(0, 15_000, 250))])
+def test_a_running_threshold_in_pieces_and_from_its_state(cuts):
+    scores = drifting()
+    whole = RunningThreshold(1.0, 0.1).update(scores)
+    running, parts = RunningThreshold(1.0, 0.1), []
+    for part in np.split(scores, cuts):
+        parts.append(running.update(part))
+        state, running = running.get_state(), RunningThreshold(1.0, 0.1)
+        running.set_state(state)
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+    assert len(running.get_state()["scores"]) == 10_000
+
+
+def test_a_running_threshold_at_a_rate_of_one_stays():
+    assert set(RunningThreshold(1.0, 1.0).update(drifting())) == {1.0}

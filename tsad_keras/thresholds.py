@@ -11,6 +11,8 @@ import numpy as np
 from tsad_keras.errors import InputError
 
 SHORTEST_CAPPED = 1000  # time steps; of fewer a share says little
+_REMEMBERED = 10_000  # scores of a running threshold: a week of minutes; 20,000 are no better
+_BLOCK = 100  # time steps for which it stays as it is
 
 
 def percentile_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
@@ -145,6 +147,66 @@ def series_threshold(scores: np.ndarray, threshold: float, max_alarm_rate: float
     middle = float(np.median(scores))
     outstanding = middle + 3.0 * 1.4826 * float(np.median(np.abs(scores - middle)))
     return max(threshold, min(float(np.quantile(scores, 1.0 - max_alarm_rate)), outstanding))
+
+
+class RunningThreshold:
+    """`series_threshold` for a series that has no end yet: nothing looks ahead.
+
+    The threshold in force for a block of 100 time steps is that of the 10,000 scores before it.
+    So a level that moves for good is an alarm until it fills half of these, 5,000 steps at most,
+    and from then on only what stands out of it.
+
+    Args:
+        threshold: As `choose_threshold` made it.
+        max_alarm_rate: As for `series_threshold`.
+
+    Example:
+        >>> running = RunningThreshold(1.0, 0.1)
+        >>> thresholds = running.update(np.tile(np.arange(9.0, 11.0, 0.1), 60))
+        >>> thresholds[[0, 999, 1000]].round(1).tolist()
+        [1.0, 1.0, 10.7]
+    """
+
+    def __init__(self, threshold: float, max_alarm_rate: float) -> None:
+        self._chosen = self.threshold = threshold
+        self._max_alarm_rate = max_alarm_rate
+        self._scores = np.zeros(0, np.float32)  # those that count, the block that is open included
+        self._num_open = 0
+
+    def update(self, scores: np.ndarray) -> np.ndarray:
+        """Takes further scores `(num_timesteps,)`, returns the threshold in force at each of them.
+
+        A score that is NaN changes nothing.
+        """
+        thresholds = np.empty(len(scores))
+        first = 0
+        while first < len(scores):
+            part = scores[first : first + _BLOCK - self._num_open]
+            thresholds[first : first + len(part)] = self.threshold
+            kept = part[~np.isnan(part)].astype(np.float32)
+            self._scores = np.concatenate([self._scores, kept])[-_REMEMBERED:]
+            self._num_open += len(part)
+            if self._num_open == _BLOCK:
+                self._num_open = 0
+                self.threshold = series_threshold(
+                    self._scores.astype(np.float64), self._chosen, self._max_alarm_rate
+                )
+            first += len(part)
+        return thresholds
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """What the next thresholds depend on, as arrays for `set_state`."""
+        return {
+            "scores": self._scores,
+            "num_open": np.array(self._num_open),
+            "threshold": np.array(self.threshold),
+        }
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on where another one of the same settings was at `get_state`."""
+        self._scores = np.asarray(state["scores"], np.float32)
+        self._num_open = int(state["num_open"])
+        self.threshold = float(state["threshold"])
 
 
 def normal_level(scores: np.ndarray, threshold: float) -> float:

@@ -26,7 +26,7 @@ def script(load_script, make_series, tiny_config, monkeypatch):
 
 @pytest.mark.slow
 def test_prints_both_tables_and_one_json_line(script, capsys):
-    words = ["--entities", "machine-0", "--spans", "0", "20", "--seeds", "2"]
+    words = ["--entities", "machine-0", "--spans", "20", "--seeds", "2"]
     assert script.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     results = json.loads(lines[-1])
@@ -38,11 +38,13 @@ def test_prints_both_tables_and_one_json_line(script, capsys):
         (1, True),
     ]
     assert all(0 <= row["vus_pr"] <= 1 for row in results["ranked"])
-    assert [(row["seed"], row["span"]) for row in rows] == [(0, 0), (0, 20), (1, 0), (1, 20)]
-    assert sum(line.startswith("| off |") for line in lines) == 1
-    fixed = np.mean([row["false_alarm_rate"] for row in rows if row["span"] == 0])
-    moving = np.mean([row["false_alarm_rate"] for row in rows if row["span"] == 20])
-    assert moving < fixed
+    rules = ("alone", "default", "span 20")
+    assert [(row["seed"], row["rule"]) for row in rows] == [(s, r) for s in (0, 1) for r in rules]
+    assert sum(line.startswith("| alone |") for line in lines) == 1
+    alone, _, moving = (
+        np.mean([row["false_alarm_rate"] for row in rows if row["rule"] == rule]) for rule in rules
+    )
+    assert moving < alone
 
 
 def test_judge_is_the_evaluation_of_the_alarms(script):

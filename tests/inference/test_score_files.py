@@ -8,6 +8,7 @@ import pytest
 
 from tsad_keras.inference import score_files
 from tsad_keras.inference.score_files import score_file
+from tsad_keras.streaming import StreamingDetector
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,11 @@ def test_each_series_between_gaps_is_judged_by_itself(source, moved, tiny_detect
     assert pd.read_csv(tmp_path / "s.csv")["is_anomaly"].tolist() == expected.tolist()
 
 
-def test_causal_decisions_are_those_of_the_threshold_alone(source, tiny_detector, tmp_path):
-    score_file(tiny_detector, source, tmp_path / "s.csv", causal=True)
-    written = pd.read_csv(tmp_path / "s.csv")
-    expected = written["anomaly_score"] >= tiny_detector.causal_threshold_
-    assert written["is_anomaly"].astype(bool).tolist() == expected.tolist()
-    assert expected.mean() > 0.9
+@pytest.mark.parametrize("max_gap", [None, 3600.0])
+def test_causal_decisions_are_those_of_a_stream(max_gap, source, tiny_detector, tmp_path):
+    score_file(tiny_detector, source, tmp_path / "s.csv", causal=True, max_gap=max_gap)
+    frame = pd.read_csv(source, index_col="time", parse_dates=True)
+    stream = StreamingDetector(tiny_detector, max_gap=max_gap)
+    alarms = stream.update(frame.to_numpy(), frame.index.to_numpy()).alarms
+    assert pd.read_csv(tmp_path / "s.csv")["is_anomaly"].tolist() == alarms.tolist()
+    assert alarms[:1000].mean() > 0.9 and alarms[1000:].mean() < 0.3

@@ -113,11 +113,19 @@ def test_a_level_that_has_moved_is_no_endless_alarm(tiny_detector, make_series):
     assert alarms.mean() <= 0.1
     threshold = tiny_detector.series_threshold(scores)
     assert alarms.tolist() == (scores >= threshold).astype(int).tolist()
-    # each series by itself, and none that is short or judged as a stream is
+    # each series by itself, and none that is short
     both = tiny_detector.predict([usual, moved])
     assert both.tolist() == [*tiny_detector.predict(usual), *alarms]
     assert tiny_detector.predict(moved[:999]).mean() > 0.9
-    assert tiny_detector.predict(moved, causal=True).mean() > 0.9
+
+
+def test_causal_decisions_take_back_endless_alarms_without_looking_ahead(
+    tiny_detector, make_series
+):
+    moved = make_series(1800, seed=1) + 20
+    alarms = tiny_detector.predict(moved, causal=True)
+    assert alarms[:1000].mean() > 0.9 and alarms[1000:].mean() < 0.3
+    assert tiny_detector.predict(moved[:1300], causal=True).tolist() == alarms[:1300].tolist()
 
 
 def test_a_rate_of_one_leaves_the_threshold_alone(tiny_detector, make_series, monkeypatch):

@@ -28,6 +28,7 @@ from tsad_keras.reporting.drift import drift_from, drift_warnings
 from tsad_keras.reporting.facts import jsonable, versions
 from tsad_keras.reporting.page import run_page
 from tsad_keras.reporting.scored_series import ScoredSeries
+from tsad_keras.reporting.tables import percent, significant
 
 Detector = ContrastiveGANDetector | EnsembleDetector
 
@@ -58,8 +59,9 @@ def model_page(
     contributions = detector.explain(rows.values, causal=causal)
     seconds = time.perf_counter() - started
     scores = contributions.sum(axis=1)
-    threshold = detector.series_threshold(scores, causal=causal)
-    predictions = (scores >= threshold).astype(np.int8)
+    thresholds = detector.series_thresholds(scores, causal=causal)
+    predictions = (scores >= thresholds).astype(np.int8)
+    threshold = float(thresholds[0])  # the line that is drawn; a running one may rise later
     scored = ScoredDetector(
         detector, contributions, scores, threshold, predictions, 0.0, seconds, False
     )
@@ -78,6 +80,11 @@ def model_page(
         summary["dataset"]["notes"].append(
             "causal scores: each row was judged by what came before it only"
         )
+        if thresholds.max() > threshold:
+            summary["dataset"]["notes"].append(
+                f"the threshold rose up to {significant(thresholds.max())}: more than "
+                f"{percent(detector.config.max_alarm_rate)} of the rows before reached it"
+            )
     return run_page(summary, series, detector.history_), summary
 
 

@@ -96,6 +96,7 @@ def write_scores(
         max_gap: Seconds (or units of numeric times) between rows that begin a new series.
     """
     num_rows = num_alarms = 0
+    running = model.running_threshold()  # a file is one stream, whatever its gaps
     with atomic_write(Path(output)) as file:
         file.write(HEADER)
         pieces = _pieces(tables, max_gap)
@@ -113,7 +114,7 @@ def write_scores(
                 # 16 bytes a row.
                 parts = iter([np.concatenate([np.zeros(0), *parts])])
             for scores in parts:
-                alarms = scores >= _threshold(model, scores, causal)
+                alarms = scores >= (running.update(scores) if causal else _told(model, scores))
                 for rows in np.split(np.arange(len(scores)), range(_ROWS, len(scores), _ROWS)):
                     write_rows(file, _take(times, len(rows)), scores[rows], alarms[rows])
                 num_rows += len(scores)
@@ -121,8 +122,9 @@ def write_scores(
     return num_rows, num_alarms
 
 
-def _threshold(model: SeriesScorer, scores: np.ndarray, causal: bool) -> float:
-    threshold, chosen = model.series_threshold(scores, causal=causal), model.alarm_threshold(causal)
+def _told(model: SeriesScorer, scores: np.ndarray) -> float:
+    """The threshold of a whole series; a warning where it is not that of the training part."""
+    threshold, chosen = model.series_threshold(scores), model.alarm_threshold(causal=False)
     if threshold > chosen:
         logger.warning(
             "%.1f %% of %d rows reach the threshold %.6g of the training part, probably because "

@@ -16,7 +16,7 @@ from tsad_keras.inference.frames import Answer, like_rows, like_table, own_colum
 from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
-from tsad_keras.thresholds import series_threshold
+from tsad_keras.thresholds import RunningThreshold, series_threshold
 from tsad_keras.windows import gather_windows, window_starts
 
 # What is decided by and saved as a number, each the name of an attribute without its underscore.
@@ -150,27 +150,43 @@ class SeriesScorer(abc.ABC):
     def predict(self, X: Series, *, causal: bool = False) -> Answer:
         """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold.
 
-        That is `series_threshold`, of each series by itself. A Series `is_anomaly` for a DataFrame.
+        That is `series_thresholds`, of each series by itself. A Series `is_anomaly` for a
+        DataFrame.
         """
-        parts = [part.sum(axis=1) for part in self._explained(X, causal)]
-        alarms = [scores >= self.series_threshold(scores, causal=causal) for scores in parts]
+        alarms = []
+        for part in self._explained(X, causal):
+            scores = part.sum(axis=1)
+            alarms.append(scores >= self.series_thresholds(scores, causal=causal))
         return like_rows(X, np.concatenate(alarms).astype(int), "is_anomaly")
 
-    def series_threshold(self, scores: np.ndarray, *, causal: bool = False) -> float:
+    def series_threshold(self, scores: np.ndarray) -> float:
         """The threshold by which the time steps of one whole series are judged.
 
         Args:
-            scores: `(num_timesteps,)` of one series, from its beginning to its end.
-            causal: Which of the two kinds of scores.
+            scores: `(num_timesteps,)` of one series, from its beginning to its end; not causal.
 
         Returns:
             `threshold_`, or more where more than `max_alarm_rate` of the series would be alarms
-            (`tsad_keras.thresholds.series_threshold`). For causal scores always
-            `causal_threshold_`: nothing that comes later may change them.
+            (`tsad_keras.thresholds.series_threshold`).
+        """
+        return series_threshold(scores, self.threshold_, self.config.max_alarm_rate)
+
+    def running_threshold(self, causal: bool = True) -> RunningThreshold:
+        """The same for a series without an end, which judges each time step by those before it.
+
+        Args:
+            causal: Which of the two kinds of scores it is for.
+        """
+        return RunningThreshold(self.alarm_threshold(causal), self.config.max_alarm_rate)
+
+    def series_thresholds(self, scores: np.ndarray, *, causal: bool = False) -> np.ndarray:
+        """What each time step of one whole series is judged by, `(num_timesteps,)`.
+
+        `series_threshold` all over, or, for causal scores, what `running_threshold` says.
         """
         if causal:
-            return self.causal_threshold_
-        return series_threshold(scores, self.threshold_, self.config.max_alarm_rate)
+            return self.running_threshold().update(scores)
+        return np.full(len(scores), self.series_threshold(scores))
 
     def explain(self, X: Series, *, causal: bool = False) -> Answer:
         """Per-feature contributions.

@@ -14,7 +14,7 @@ from tsad_keras.streaming.events import packed_time, unpacked_time
 if TYPE_CHECKING:
     from tsad_keras.streaming.stream import StreamingDetector
 
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 
 
 def pack_stream(stream: StreamingDetector) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -23,6 +23,7 @@ def pack_stream(stream: StreamingDetector) -> tuple[dict[str, np.ndarray], dict[
     parts = {
         "scorer": stream._scorer.get_state(),
         "judge": stream._judge.get_state(),
+        "running": stream._running.get_state(),
         "tracker": tracked,
         "pending": {"rows": stream._pending_rows, "times": stream._pending_times},
         "last": {} if stream._last_seen is None else {"seen": stream._last_seen},
@@ -64,6 +65,7 @@ def unpack_stream(
         parts.setdefault(part, {})[key] = array
     stream._scorer.set_state(parts["scorer"])
     stream._judge.set_state(parts["judge"])
+    stream._running.set_state(parts["running"])
     stream._tracker.set_state(parts["tracker"], header["event"])
     stream._pending_rows = parts["pending"]["rows"]
     stream._pending_times = parts["pending"]["times"]

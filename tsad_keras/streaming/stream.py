@@ -34,7 +34,7 @@ class StreamingDetector:
     Without, rows become final `delay` rows later, with the scores of `decision_function` on the
     whole.
 
-    Memory is bounded: about a window of rows and the open event.
+    Memory is bounded: about a window of rows, the last 10,000 scores and the open event.
 
     Args:
         source: A fitted detector, a loaded export, or a folder of either.
@@ -44,7 +44,8 @@ class StreamingDetector:
         hysteresis: Share of the threshold by which scores must fall for an event to end.
         minimum_gap: Events with at most so many rows between them are one.
         recalibration_span: Normal rows over which the threshold follows drift, see
-            `Recalibration`; 0 = off.
+            `Recalibration`; 0 = off: it is raised only where too much would be alarms, see
+            `tsad_keras.thresholds.RunningThreshold`.
 
     Attributes:
         delay: Rows that must follow a row before its score is final; 0 in the causal mode.
@@ -94,6 +95,7 @@ class StreamingDetector:
             level=self._source.score_level(causal),
             span=recalibration_span,
         )
+        self._running = self._source.running_threshold(causal)
         self._has_times: bool | None = None
         self._num_rows = self._num_scored = 0
         self._begin_series()
@@ -122,7 +124,9 @@ class StreamingDetector:
 
     @property
     def threshold_(self) -> float:
-        return self._recalibration.threshold
+        if self._settings["recalibration_span"]:
+            return self._recalibration.threshold
+        return self._running.threshold
 
     @property
     def open_event(self) -> AlarmEvent | None:
@@ -304,7 +308,8 @@ class StreamingDetector:
         if self._has_times:
             times, self._pending_times = self._pending_times[:count], self._pending_times[count:]
         scores = contributions.sum(axis=1)
-        thresholds = self._recalibration.update(scores)
+        follows = self._settings["recalibration_span"] > 0
+        thresholds = (self._recalibration if follows else self._running).update(scores)
         self._num_scored += count
         return StreamUpdate(
             scores,
