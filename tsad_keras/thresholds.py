@@ -11,6 +11,7 @@ import numpy as np
 from tsad_keras.errors import InputError
 
 SHORTEST_CAPPED = 1000  # time steps; of fewer a share says little
+OUTSTANDING = 3 * 1.4826  # median absolute deviations: 3 standard ones of normal values
 _REMEMBERED = 10_000  # scores of a running threshold: a week of minutes; 20,000 are no better
 _BLOCK = 100  # time steps for which it stays as it is
 
@@ -145,7 +146,7 @@ def series_threshold(scores: np.ndarray, threshold: float, max_alarm_rate: float
     if np.mean(scores >= threshold) <= max_alarm_rate:
         return threshold
     middle = float(np.median(scores))
-    outstanding = middle + 3.0 * 1.4826 * float(np.median(np.abs(scores - middle)))
+    outstanding = middle + OUTSTANDING * float(np.median(np.abs(scores - middle)))
     return max(threshold, min(float(np.quantile(scores, 1.0 - max_alarm_rate)), outstanding))
 
 

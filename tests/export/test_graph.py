@@ -75,6 +75,22 @@ def test_every_signature_agrees_with_the_detector(case, make_values):
         assert difference(outputs["anomaly_score"], expected) < TOLERANCE
 
 
+def test_decisions_of_whole_series_are_those_of_predict(default_detector, signatures, make_values):
+    detector = default_detector
+    usual, moved = (make_values(detector, 1100, seed=seed) for seed in (1, 2))
+    moved[60:] += 30 * detector.scaler_.scale_
+    expected = [detector.predict(values) for values in (usual, moved)]
+    scores = detector.decision_function(moved)
+    assert (scores >= detector.threshold_).mean() > 0.5 and 0 < expected[1].mean() <= 0.1
+    for values, alarms in zip((usual, moved), expected, strict=True):
+        outputs = signatures["score_series"](tf.constant(values))
+        assert outputs["is_anomaly"].numpy().astype(int).tolist() == alarms.tolist()
+    batch = signatures["score_batch"](tf.constant(np.stack([usual, moved])))
+    assert batch["is_anomaly"].numpy().astype(int).tolist() == np.stack(expected).tolist()
+    short = signatures["score_series"](tf.constant(moved[:999]))["is_anomaly"].numpy()
+    assert short.mean() > 0.5
+
+
 def test_reconstruct_gives_what_the_networks_say(default_detector, signatures, make_values):
     detector = default_detector
     windows = make_values(detector, 4, 20)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tsad_keras.export.operations import forward_filled, smoothed
+from tsad_keras import thresholds
+from tsad_keras.export.operations import forward_filled, series_threshold, smoothed
 from tsad_keras.scaling import fill_missing
 from tsad_keras.smoothing import CausalSmoother
 
@@ -63,3 +64,21 @@ def test_one_wild_value_does_not_spoil_the_rest():
     expected = CausalSmoother(11).update(np.float64(values[0]))
     run = traced(lambda v: smoothed(v, 11), False, 1)
     np.testing.assert_allclose(run(values)[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 1.0])
+@pytest.mark.parametrize("length", [3, 999, 1000, 1001, 5000])
+def test_series_threshold_is_that_of_numpy(rate, length):
+    rng = np.random.default_rng(length)
+    scores = rng.gamma(2.0, 1.0, (4, length)).astype(np.float32)
+    scores[1] += 9  # all of it moved
+    scores[2, : length // 3] += 40  # a third stands out
+    scores[3] = 7.0
+    found = series_threshold(tf.constant(scores), tf.constant(5.0), rate).numpy()
+    expected = [thresholds.series_threshold(row.astype(float), 5.0, rate) for row in scores]
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)
+    assert found.shape == (4, 1)
+
+
+def test_series_threshold_of_no_series():
+    assert series_threshold(tf.zeros((0, 2000)), tf.constant(5.0), 0.1).shape == (0, 1)

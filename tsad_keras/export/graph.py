@@ -17,7 +17,7 @@ import tensorflow as tf
 from tsad_keras.detector import ContrastiveGANDetector
 from tsad_keras.detector.networks import memory_errors
 from tsad_keras.export.fused import FusedGraph
-from tsad_keras.export.operations import forward_filled, smoothed
+from tsad_keras.export.operations import forward_filled, series_threshold, smoothed
 from tsad_keras.inference.scores import count_outputs
 from tsad_keras.models.memory import PatternMemory
 from tsad_keras.smoothing import two_sided_kernel
@@ -105,8 +105,8 @@ class ScoringGraph:
         """
         with tf.control_dependencies(self._checks(series[None], "series", exact=False)):
             contributions = self._contributions(series[None])[0]
-        decided = self._decided(tf.reduce_sum(contributions, axis=1))
-        return {**decided, "contribution": contributions}
+        decided = self._decided_whole(tf.reduce_sum(contributions, axis=1)[None])
+        return {name: value[0] for name, value in decided.items()} | {"contribution": contributions}
 
     def score_batch(self, batch: tf.Tensor) -> Tensors:
         """Scores of several series of one length.
@@ -119,7 +119,7 @@ class ScoringGraph:
         """
         with tf.control_dependencies(self._checks(batch, "batch", exact=False)):
             contributions = self._contributions(batch)
-        return self._decided(tf.reduce_sum(contributions, axis=2))
+        return self._decided_whole(tf.reduce_sum(contributions, axis=2))
 
     def reconstruct(self, windows: tf.Tensor) -> Tensors:
         """What the networks make of windows.
@@ -222,6 +222,11 @@ class ScoringGraph:
 
     def _decided(self, scores: tf.Tensor) -> Tensors:
         return {"anomaly_score": scores, "is_anomaly": scores >= self._threshold}
+
+    def _decided_whole(self, scores: tf.Tensor) -> Tensors:
+        """`SeriesScorer.series_threshold` on scores `(batch_size, num_timesteps)` of series."""
+        threshold = series_threshold(scores, self._threshold, self.config.max_alarm_rate)
+        return {"anomaly_score": scores, "is_anomaly": scores >= threshold}
 
     def _contributions(self, values: tf.Tensor) -> tf.Tensor:
         """Smoothed contributions `(batch_size, num_timesteps, num_features)` of raw series."""

@@ -1,7 +1,8 @@
-"""The rule for missing values and the smoothing, for series of any length, without Python loops.
+"""Missing values, smoothing and the rule of alarms, for series of any length, without Python loops.
 
-Both carry something along the time axis. They do it by doubling: round k looks 2^k steps back, by
-then at a value that stands for the 2^k steps that end there, so that log2(length) rounds do.
+The first two carry something along the time axis. They do it by doubling: round k looks 2^k steps
+back, by then at a value that stands for the 2^k steps that end there, so that log2(length) rounds
+do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from tsad_keras.thresholds import OUTSTANDING, SHORTEST_CAPPED
 
 _BLOCK = 50  # time steps that are smoothed by one matrix product
 
@@ -29,6 +32,43 @@ def forward_filled(values: tf.Tensor) -> tf.Tensor:
         return tf.where(tf.math.is_nan(filled), earlier, filled)
 
     return _doubling(one_round, values)
+
+
+def series_threshold(scores: tf.Tensor, threshold: tf.Tensor, max_alarm_rate: float) -> tf.Tensor:
+    """`thresholds.series_threshold` of each series.
+
+    Args:
+        scores: `(batch_size, num_timesteps)` of whole series.
+        threshold: Scalar, chosen on the training part.
+        max_alarm_rate: As there.
+
+    Returns:
+        `(batch_size, 1)`.
+    """
+    chosen = tf.fill((tf.shape(scores)[0], 1), threshold)
+    if max_alarm_rate >= 1.0:
+        return chosen
+    reached = tf.cast(scores >= threshold, scores.dtype)
+    too_many = tf.reduce_mean(reached, axis=1, keepdims=True) > max_alarm_rate
+
+    def raised() -> tf.Tensor:
+        middle = _quantile(scores, 0.5)
+        outstanding = middle + OUTSTANDING * _quantile(tf.abs(scores - middle), 0.5)
+        highest = _quantile(scores, 1.0 - max_alarm_rate)
+        return tf.where(too_many, tf.maximum(chosen, tf.minimum(highest, outstanding)), chosen)
+
+    is_long = tf.shape(scores)[1] >= SHORTEST_CAPPED
+    return tf.cond(is_long & tf.reduce_any(too_many), raised, lambda: chosen)
+
+
+def _quantile(values: tf.Tensor, share: float) -> tf.Tensor:
+    """`numpy.quantile` of each row, `(batch_size, 1)`."""
+    ordered = tf.sort(values, axis=1)
+    place = share * tf.cast(_length(values) - 1, tf.float64)
+    below = tf.cast(tf.floor(place), tf.int32)
+    above = tf.minimum(below + 1, _length(values) - 1)
+    low, high = (tf.gather(ordered, [index], axis=1) for index in (below, above))
+    return low + tf.cast(place - tf.floor(place), values.dtype) * (high - low)
 
 
 def smoothed(values: tf.Tensor, span: int) -> tf.Tensor:
