@@ -1,6 +1,8 @@
 """Score files of a series whose level has moved: they say what `predict` says."""
 
 import logging
+import os
+import threading
 
 import numpy as np
 import pandas as pd
@@ -29,7 +31,7 @@ def source(moved, tiny_detector, tmp_path):
 def test_decisions_are_those_of_predict(
     chunk_size, source, moved, tiny_detector, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(score_files, "_ROWS", 500)  # lines are written in blocks
+    monkeypatch.setattr(score_files, "_BLOCK_BYTES", 500)  # lines are read again in blocks
     output = tmp_path / "s.csv"
     with caplog.at_level(logging.WARNING, "tsad_keras"):
         counts = score_file(tiny_detector, source, output, chunk_size=chunk_size)
@@ -57,3 +59,14 @@ def test_causal_decisions_are_those_of_a_stream(max_gap, source, tiny_detector, 
     alarms = stream.update(frame.to_numpy(), frame.index.to_numpy()).alarms
     assert pd.read_csv(tmp_path / "s.csv")["is_anomaly"].tolist() == alarms.tolist()
     assert alarms[:1000].mean() > 0.9 and alarms[1000:].mean() < 0.3
+
+
+def test_a_pipe_gets_the_same_lines(source, tiny_detector, tmp_path):
+    pipe, received = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text()))
+    reader.start()
+    score_file(tiny_detector, source, pipe, max_gap=3600.0)
+    reader.join()
+    score_file(tiny_detector, source, tmp_path / "s.csv", max_gap=3600.0)
+    assert received == [(tmp_path / "s.csv").read_text()]

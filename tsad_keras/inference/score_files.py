@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,13 +19,13 @@ from tsad_keras.datasets.sampling import AS_THEY_ARE, check_rate, parse_interval
 from tsad_keras.datasets.table_cells import show_times
 from tsad_keras.datasets.tables import Table, iterate_table
 from tsad_keras.errors import InputError
-from tsad_keras.files import atomic_write
+from tsad_keras.files import atomic_write, is_stream
 from tsad_keras.inference.scores import SeriesScorer
 
 logger = logging.getLogger(__name__)
 
 HEADER = "time,anomaly_score,is_anomaly\n"
-_ROWS = 10_000  # turned into text at once
+_BLOCK_BYTES = 1 << 20  # of lines that are decided again
 
 
 def score_file(
@@ -97,7 +100,8 @@ def write_scores(
     """
     num_rows = num_alarms = 0
     running = model.running_threshold()  # a file is one stream, whatever its gaps
-    with atomic_write(Path(output)) as file:
+    chosen = model.alarm_threshold(causal)
+    with atomic_write(Path(output)) as target, _seekable(target, Path(output), causal) as file:
         file.write(HEADER)
         pieces = _pieces(tables, max_gap)
         for _, group in itertools.groupby(pieces, key=lambda piece: piece[0]):
@@ -108,23 +112,61 @@ def write_scores(
                 values, skipped = _filled_up(values, model.config.window_size)
             else:
                 skipped = 0
-            parts = _scores(model.iterate_explained(values, causal=causal), skipped)
-            if not causal:
-                # Whether a score is an alarm depends on the whole series, so its scores wait here:
-                # 16 bytes a row.
-                parts = iter([np.concatenate([np.zeros(0), *parts])])
-            for scores in parts:
-                alarms = scores >= (running.update(scores) if causal else _told(model, scores))
-                for rows in np.split(np.arange(len(scores)), range(_ROWS, len(scores), _ROWS)):
-                    write_rows(file, _take(times, len(rows)), scores[rows], alarms[rows])
+            first_byte = 0 if causal else _position(file)
+            kept = bytearray()  # the scores of the series, 8 bytes each
+            for scores in _scores(model.iterate_explained(values, causal=causal), skipped):
+                alarms = scores >= (running.update(scores) if causal else chosen)
+                write_rows(file, _take(times, len(scores)), scores, alarms)
                 num_rows += len(scores)
                 num_alarms += int(alarms.sum())
+                kept += b"" if causal else scores.tobytes()
+            if not causal:
+                # Whether a score is an alarm depends on the whole series: known only now.
+                scores = np.frombuffer(kept)
+                alarms = scores >= _told(model, scores, chosen)
+                if (taken_back := int((scores >= chosen).sum() - alarms.sum())) > 0:
+                    _decide_again(file, first_byte, alarms)
+                    num_alarms -= taken_back
     return num_rows, num_alarms
 
 
-def _told(model: SeriesScorer, scores: np.ndarray) -> float:
+@contextlib.contextmanager
+def _seekable(target: IO[str], path: Path, causal: bool) -> Iterator[IO[str]]:
+    """The file itself, or one whose content goes to the pipe or device at the end.
+
+    Causal decisions are final, so nothing that was written is changed, and a pipe gets them at
+    once.
+    """
+    if causal or not is_stream(path):
+        yield target
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+        yield file
+        file.seek(0)
+        shutil.copyfileobj(file, target)
+
+
+def _position(file: IO[str]) -> int:
+    file.flush()
+    return os.lseek(file.fileno(), 0, os.SEEK_CUR)
+
+
+def _decide_again(file: IO[str], first_byte: int, alarms: np.ndarray) -> None:
+    """Writes other decisions into the lines from a position on: the last character of each."""
+    end, position, row = _position(file), first_byte, 0
+    while position < end:
+        block = os.pread(file.fileno(), min(_BLOCK_BYTES, end - position), position)
+        content = np.frombuffer(block[: block.rindex(b"\n") + 1], np.uint8).copy()
+        last = np.flatnonzero(content == ord("\n")) - 1
+        content[last] = ord("0") + alarms[row : row + len(last)]
+        os.pwrite(file.fileno(), content.tobytes(), position)
+        position += len(content)
+        row += len(last)
+
+
+def _told(model: SeriesScorer, scores: np.ndarray, chosen: float) -> float:
     """The threshold of a whole series; a warning where it is not that of the training part."""
-    threshold, chosen = model.series_threshold(scores), model.alarm_threshold(causal=False)
+    threshold = model.series_threshold(scores)
     if threshold > chosen:
         logger.warning(
             "%.1f %% of %d rows reach the threshold %.6g of the training part, probably because "
