@@ -245,7 +245,7 @@ class _Verification:
             if "is_anomaly" not in outputs:
                 continue
             whole = request.signature in ("score_series", "score_batch")
-            rate = self._metadata["config"]["max_alarm_rate"] if whole else 1.0
+            rate = self._metadata["config"].get("max_alarm_rate", 1.0) if whole else 1.0
             names = ("anomaly_score", "is_anomaly")
             for scores, decided in zip(*(np.atleast_2d(outputs[n]) for n in names), strict=True):
                 threshold = series_threshold(scores, chosen, rate)

@@ -94,7 +94,9 @@ Interrupted, the same command trains only the members that are missing.""",
     "score": Page(
         """\
 Writes `time,anomaly_score,is_anomaly` for each row of a file of any length, read in chunks. Higher
-is more anomalous; `is_anomaly` is 1 where the score reaches the model's threshold.""",
+is more anomalous; `is_anomaly` is 1 where the score reaches the model's threshold. If more than a
+tenth of a file does, its level has moved, and only the highest tenth and what stands out of the
+rest are alarms (`--max-alarm-rate` when training).""",
         (
             "tsad-keras score --model-dir saved_models/mine --input today.csv --output scores.csv",
             "tsad-keras score --model-dir saved_models/mine --input today.csv --causal"

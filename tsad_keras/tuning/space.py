@@ -53,8 +53,9 @@ class Choice:
 
 
 # The default of each is in its range, so that it is the first trial. Not searched: `seed` (luck),
-# `threshold_method` and `false_alarm_rate` (the objective looks at no decision), `score_mode` (the
-# fused one was ahead on every development set), what costs time and decides little.
+# `threshold_method`, `false_alarm_rate` and `max_alarm_rate` (the objective looks at no decision),
+# `score_mode` (the fused one was ahead on every development set), what costs time and decides
+# little.
 SPACE: dict[str, Range | Choice] = {
     # A longer window gives context and costs time; `score_stride` follows as half of it.
     "window_size": Choice((50, 100, 150)),
