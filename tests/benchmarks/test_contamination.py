@@ -128,11 +128,12 @@ def test_changes_are_against_the_same_entity_and_seed(script):
     assert points["real", 0.1].change == pytest.approx(-0.05)
 
 
-def test_names_of_lines_do_not_touch(script):
+def test_names_of_lines_do_not_touch(script, load_script):
     methods = script.methods()
-    point = script.Point(0.5, None, 0.0, None, 1)
+    curve_script = load_script("contamination_curves")
+    point = curve_script.Point(0.5, None, 0.0, None, 1)
     curves = {name: dict.fromkeys(CONDITIONS, point) for name in script.METHODS}
-    figure = script.draw(curves, CONDITIONS, "raw")
+    figure = curve_script.draw(curves, CONDITIONS, "raw")
     assert len(figure.axes) == 4
     for axes in figure.axes:
         places = sorted(text.xyann[1] for text in axes.texts)
