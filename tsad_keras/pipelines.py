@@ -9,6 +9,8 @@ from tsad_keras.masking import add_jitter, apply_mask, draw_mask
 
 # Streams of random numbers that must not coincide; the second view has noise from the one after.
 _SHUFFLE_STREAM, _VALIDATION_STREAM, _VIEW_STREAM = range(3)
+# Nothing that is mapped branches on a tensor: no source is rewritten, which would take a second.
+_AS_IT_IS = tf.autograph.experimental.do_not_convert
 
 
 def training_pipeline(
@@ -47,6 +49,7 @@ def training_pipeline(
     series = tf.constant(series, tf.float32)
     starts = tf.constant(starts, tf.int64)
 
+    @_AS_IT_IS
     def epoch_of_starts(epoch: tf.Tensor) -> tf.data.Dataset:
         drawn = _draw_starts(
             starts, steps_per_epoch * batch_size, _fold(seed, _SHUFFLE_STREAM, epoch)
@@ -55,6 +58,7 @@ def training_pipeline(
             tf.reshape(drawn, [steps_per_epoch, batch_size])
         ).enumerate(start=epoch * steps_per_epoch)
 
+    @_AS_IT_IS
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
         windows = _gather(series, batch_starts, window_size)
         windows = tf.ensure_shape(windows, [batch_size, window_size, series.shape[1]])
@@ -101,6 +105,7 @@ def validation_pipeline(
     """
     series = tf.constant(series, tf.float32)
 
+    @_AS_IT_IS
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
         windows = _gather(series, batch_starts, window_size)
         windows = tf.ensure_shape(windows, [None, window_size, series.shape[1]])

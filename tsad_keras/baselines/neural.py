@@ -110,13 +110,13 @@ class NeuralBaseline(ErrorBaseline):
         optimizer.build(variables)
         spec = tf.TensorSpec([None, self.window_size, num_features], tf.float32)
 
-        @tf.function(input_signature=[spec])
+        @tf.function(input_signature=[spec], autograph=False)
         def step(windows: tf.Tensor) -> None:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(self._errors(windows, training=True))
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-        @tf.function(input_signature=[spec])
+        @tf.function(input_signature=[spec], autograph=False)
         def errors(windows: tf.Tensor) -> tf.Tensor:
             return self._errors(windows, training=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -113,11 +114,14 @@ class WindowOutputs:
         self._remembered = None if memory is None else memory_errors(config, memory)
         self._with_realism = with_realism
         self._kernel = two_sided_kernel(config.window_size, config.smoothing_span)
-        # one trace for every batch
+        # One trace for every batch. Nothing here branches on a tensor, so no source is rewritten by
+        # autograph, which takes a fresh process a second.
         shape = [None, *networks.autoencoder.input_shape[1:]]
-        signature = [tf.TensorSpec(shape, tf.float32)]
-        self._all = tf.function(lambda windows: self._outputs(windows, False), signature)
-        self._last = tf.function(lambda windows: self._outputs(windows, True), signature)
+        traced = functools.partial(
+            tf.function, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
+        )
+        self._all = traced(lambda windows: self._outputs(windows, False))
+        self._last = traced(lambda windows: self._outputs(windows, True))
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """The outputs of every time step.

@@ -295,5 +295,6 @@ def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:
     traced = {}
     for name, (argument, shape) in shapes.items():
         spec = tf.TensorSpec(shape, tf.float32, name=argument)
-        traced[name] = tf.function(getattr(graph, name)).get_concrete_function(spec)
+        function = tf.function(getattr(graph, name), autograph=False)
+        traced[name] = function.get_concrete_function(spec)
     return traced

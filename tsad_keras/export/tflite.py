@@ -35,7 +35,7 @@ def convert_to_tflite(graph: ScoringGraph, reference: dict[str, np.ndarray]) -> 
     spec = tf.TensorSpec(
         (1, graph.config.window_size, graph.num_features), tf.float32, name="windows"
     )
-    function = tf.function(graph.score_windows_unchecked)
+    function = tf.function(graph.score_windows_unchecked, autograph=False)
     try:
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function(spec)], graph.module

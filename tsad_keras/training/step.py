@@ -100,7 +100,7 @@ class AdversarialStep:
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Updates both sides once.
 
@@ -181,7 +181,7 @@ class AdversarialStep:
         )
         return losses
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def validation_step(self, batch: Batch) -> tf.Tensor:
         """Reconstruction loss of one masked view, scalar; nothing is learnt."""
         encoded = self.autoencoder(batch["view_a"], training=False)
