@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tsad_keras.benchmark.comparison import write_comparison
 from tsad_keras.benchmark.registry import methods
@@ -130,3 +131,19 @@ def test_a_row_without_smoothing_memory_and_false_alarm_rate(make_row, tmp_path)
 def test_nothing_to_report_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no run has ended well"):
         write_comparison([], tmp_path)
+
+
+def test_a_mean_over_fewer_entities_is_no_bar_beside_the_others(make_rows, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        "tsad_keras.benchmark.comparison.plot_means",
+        lambda labels, *_: drawn.update(labels=labels, title=_[-1]) or Figure(),
+    )
+    partial = "cnn-forecaster"
+    rows = [r for r in make_rows() if (r["method"], r["entity"]) != (partial, "e3")]
+    write(rows, tmp_path)
+    assert methods()[partial].label not in drawn["labels"]
+    assert len(drawn["labels"]) == len(METHODS) - 2  # nor the ablation
+    assert "without 1 that has fewer" in drawn["title"]
+    write([row for row in rows if row["entity"] != "e3"], tmp_path)
+    assert methods()[partial].label in drawn["labels"] and "left out" not in drawn["title"]

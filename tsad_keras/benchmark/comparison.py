@@ -87,13 +87,18 @@ def _draw(view: View, shown: Sequence[Named], folder: Path) -> list[str]:
     rows = mean_rows(view.frame, [MAIN])
     drawn = [method for method in shown if method.name in rows]
     num_entities = view.frame[["dataset", "entity"]].drop_duplicates().shape[0]
-    entities = "1 entity" if num_entities == 1 else f"{num_entities} entities"
+    title = "1 entity" if num_entities == 1 else f"{num_entities} entities"
+    # A mean over fewer entities is no bar beside the others.
+    whole = [method for method in drawn if rows[method.name]["num_entities"] == num_entities]
+    if whole and (fewer := len(drawn) - len(whole)):
+        title += f", without {fewer} that {'has' if fewer == 1 else 'have'} fewer"
+    barred = whole or drawn
     figure = plot_means(
-        [method.label for method in drawn],
-        [rows[method.name]["mean"][MAIN] for method in drawn],
-        [rows[method.name]["spread"][MAIN] for method in drawn],
-        [method.family for method in drawn],
-        f"{entities}, shared smoothing",
+        [method.label for method in barred],
+        [rows[method.name]["mean"][MAIN] for method in barred],
+        [rows[method.name]["spread"][MAIN] for method in barred],
+        [method.family for method in barred],
+        f"{title}, shared smoothing",
     )
     save_figure(figure, folder / MEANS)
     ranks = view.ranks
