@@ -132,7 +132,7 @@ class Distribution:
             return tf.reduce_max(found), tf.reduce_min(found)
 
         with lost_worker_is_one_line():
-            both = self.strategy.run(tf.function(highest_and_lowest, autograph=False))
+            both = self.strategy.run(tf.function(highest_and_lowest))
             high, low = (self.strategy.experimental_local_results(part)[0] for part in both)
         if int(high) != int(low):
             raise InputError(f"the workers differ in {name}")
@@ -170,20 +170,20 @@ class DistributedStep:
             if network is not None:
                 fold_replica_into_dropout(network)
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(reduce_retracing=True)
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Updates both sides once; losses are means over the global batch."""
         losses = self._strategy.run(self._step.update, args=(batch,))
         return {name: self._mean(value) for name, value in losses.items()}
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(reduce_retracing=True)
     def validation_step(self, batch: Batch) -> tf.Tensor:
         """As `AdversarialStep.validation_step`; the same number on every worker, to the last bit.
 
         Each replica computes all of it. The mean makes it one number even if workers have different
         processors, because they decide by it when to stop.
         """
-        losses = self._strategy.run(self._step.validation_step, args=(batch,))
+        losses = self._strategy.run(self._step.evaluate, args=(batch,))
         return self._mean(losses)
 
     def _mean(self, values: tf.Tensor) -> tf.Tensor:

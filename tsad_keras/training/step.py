@@ -184,6 +184,10 @@ class AdversarialStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def validation_step(self, batch: Batch) -> tf.Tensor:
         """Reconstruction loss of one masked view, scalar; nothing is learnt."""
+        return self.evaluate(batch)
+
+    def evaluate(self, batch: Batch) -> tf.Tensor:
+        """As `validation_step`, but to be traced by the caller."""
         encoded = self.autoencoder(batch["view_a"], training=False)
         return reconstruction_loss(
             batch["windows"],
