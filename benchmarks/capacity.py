@@ -66,6 +66,7 @@ def measure(num_features: int, num_rows: int, epochs: int | None) -> dict[str, f
         load_export,
     )
     from tsad_keras.inference.score_files import score_file
+    from tsad_keras.thresholds import REMEMBERED_SCORES
 
     rows = made_up(num_rows, num_features)
     settings = {} if epochs is None else {"epochs": epochs}
@@ -95,7 +96,8 @@ def measure(num_features: int, num_rows: int, epochs: int | None) -> dict[str, f
             lambda: [stream.update(rest[i : i + 1]) for i in range(len(rest))]
         ) / len(rest)
         stream.save_state(folder / "state.npz")
-        rates["stream_state_bytes"] = (folder / "state.npz").stat().st_size
+        missing = max(0, REMEMBERED_SCORES - stream.counts["scored"])  # 4 bytes each, later on
+        rates["stream_state_bytes"] = (folder / "state.npz").stat().st_size + 4 * missing
     rates["peak_bytes"] = peak_bytes()
     return rates
 

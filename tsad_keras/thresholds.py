@@ -12,7 +12,7 @@ from tsad_keras.errors import InputError
 
 SHORTEST_CAPPED = 1000  # time steps; of fewer a share says little
 OUTSTANDING = 3 * 1.4826  # median absolute deviations: 3 standard ones of normal values
-_REMEMBERED = 10_000  # scores of a running threshold: a week of minutes; 20,000 are no better
+REMEMBERED_SCORES = 10_000  # scores of a running threshold: a week of minutes; 20,000 are no better
 _BLOCK = 100  # time steps for which it stays as it is
 
 
@@ -185,7 +185,7 @@ class RunningThreshold:
             part = scores[first : first + _BLOCK - self._num_open]
             thresholds[first : first + len(part)] = self.threshold
             kept = part[~np.isnan(part)].astype(np.float32)
-            self._scores = np.concatenate([self._scores, kept])[-_REMEMBERED:]
+            self._scores = np.concatenate([self._scores, kept])[-REMEMBERED_SCORES:]
             self._num_open += len(part)
             if self._num_open == _BLOCK:
                 self._num_open = 0

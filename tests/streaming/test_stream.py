@@ -101,7 +101,7 @@ def test_the_delay_is_what_it_says(source, series):
 
 
 def test_memory_is_bounded(tiny_detector, series, monkeypatch):
-    monkeypatch.setattr("tsad_keras.thresholds._REMEMBERED", 500)
+    monkeypatch.setattr("tsad_keras.thresholds.REMEMBERED_SCORES", 500)
     for causal in (True, False):
         stream = StreamingDetector(tiny_detector, causal=causal)
         sizes = set()
