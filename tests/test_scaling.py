@@ -120,3 +120,43 @@ def test_the_last_seen_value_may_lie_anywhere_or_in_the_state():
     np.testing.assert_array_equal(last_seen(values), [1, np.nan, 4])
     np.testing.assert_array_equal(last_seen(values, np.array([7.0, 8.0, 9.0])), [1, 8, 4])
     np.testing.assert_array_equal(last_seen(values[:0], np.array([7.0, 8.0, 9.0])), [7, 8, 9])
+
+
+def test_a_flag_is_scaled_to_count_its_weight():
+    random = np.random.default_rng(0)
+    train = np.column_stack([random.normal(0, 4, 500), random.integers(0, 2, 500) * 7.0 + 3.0])
+    train[100:110] = np.nan
+    scaler = Scaler(flag_weight=0.25).fit([train[:200], train[200:]])
+    assert scaler.weight_.tolist() == [1, 0.25]
+    np.testing.assert_allclose(scaler.deviation_, np.nanstd(train, axis=0))
+    np.testing.assert_allclose(scaler.scale_, np.nanstd(train, axis=0) * [1, 2])
+    squares = np.square(scaler.transform(train[:100])).mean(axis=0)
+    assert squares[1] == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.full(100, 5.0),  # constant: a first change must show
+        np.r_[np.zeros(98), 1.0, 2.0],
+        np.r_[np.zeros(98), 0.0, 1e-9],  # two values, but as good as constant beside 1e9
+    ],
+)
+def test_what_is_no_flag(column):
+    offset = 1e9 if column[-1] == 1e-9 else 0.0
+    scaler = Scaler(flag_weight=0.25).fit([np.column_stack([np.arange(100.0), column + offset])])
+    assert scaler.weight_.tolist() == [1, 1]
+
+
+def test_two_values_may_lie_in_different_series():
+    parts = [np.column_stack([np.arange(50.0), np.full(50, value)]) for value in (1.0, 2.0)]
+    assert Scaler(flag_weight=0.1).fit(parts).weight_.tolist() == [1, 0.1]
+    third = np.column_stack([np.arange(50.0), np.full(50, 1.5)])
+    assert Scaler(flag_weight=0.1).fit([*parts, third]).weight_.tolist() == [1, 1]
+
+
+def test_flags_count_as_others_by_default():
+    values = np.column_stack([np.arange(100.0), np.arange(100) % 2])
+    scaler = Scaler().fit([values])
+    assert scaler.weight_.tolist() == [1, 1]
+    assert scaler.scale_.tolist() == scaler.deviation_.tolist()

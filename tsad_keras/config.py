@@ -45,6 +45,9 @@ class Config:
 
     # --- scaling ---------------------------------------------------------------------------------
     clip: float = 50.0  # z-scores beyond this are cut, so that one wild value cannot own a series
+    # A feature of two values on train is a command, a mode or a switch more often than a symptom, and
+    # its rare changes would drown the measurements (benchmarks/LOG.md). 1 = like other features.
+    flag_weight: float = 0.1
     # Several series: scaler, calibration, levels and thresholds of each entity of its own, networks
     # and memory shared. Off: one of each for all, so that an unknown series can be scored as well.
     entity_scaling: bool = False
@@ -208,6 +211,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "masking_ratio": 0.15,
         "jitter": 0.03,
         "clip": 10.0,
+        "flag_weight": 1.0,  # own: the published design has no such rule
         "hidden_dim": 128,
         "bottleneck_dim": 0,
         "num_layers": 4,
@@ -247,6 +251,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "score_stride": (1, math.inf, False),
     "validation_fraction": (0, 0.9, True),
     "clip": (0, math.inf, True),
+    "flag_weight": (0, 1, True),
     "masking_ratio": (0, 1, False),
     "mean_mask_length": (1, math.inf, False),
     "jitter": (0, math.inf, False),

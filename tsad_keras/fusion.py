@@ -135,7 +135,12 @@ class FusionLevels:
 
     @classmethod
     def of(
-        cls, outputs: Sequence[np.ndarray], error_scale: np.ndarray, *, calibrate: bool = True
+        cls,
+        outputs: Sequence[np.ndarray],
+        error_scale: np.ndarray,
+        *,
+        calibrate: bool = True,
+        weight: np.ndarray | float = 1.0,
     ) -> FusionLevels:
         """The levels of point outputs of normal series.
 
@@ -143,6 +148,7 @@ class FusionLevels:
             outputs: Of each series, as for `FusedScore.update`.
             error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
             calibrate: Whether a feature's pattern error is divided by its mean.
+            weight: `(num_features,)` what a feature counts then: `Scaler.weight_`.
         """
         joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         width, pattern_scale = len(error_scale), None
@@ -150,7 +156,7 @@ class FusionLevels:
             pattern_scale = np.ones(width)
             if calibrate:
                 means = joined[:, 2 * width : 3 * width].mean(axis=0)
-                pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + TINY)
+                pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + TINY) / weight
         views = _iterate_views(joined, error_scale, pattern_scale)  # one at a time: they are large
         return cls(*(LogLevel.of(view.sum(axis=1)) for view in views), pattern_scale=pattern_scale)
 

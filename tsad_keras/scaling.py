@@ -18,16 +18,22 @@ class Scaler:
 
     - scale: a feature's standard deviation on train; a feature that is constant on train (relative
       to its magnitude) gets scale 1, so that a later change still shows;
+    - a feature with exactly two values on train is a flag: a command, a mode, a switch. Its scale is
+      the standard deviation / sqrt(flag_weight), so that its squared errors and distances count
+      `flag_weight` times those of other features;
     - missing values (NaN): the last seen value of the same feature; before the first seen one, the
       train mean, which is 0 after scaling;
     - z-scores beyond `clip` are cut.
 
     Args:
         clip: Largest absolute z-score that is passed on, in train standard deviations.
+        flag_weight: What a flag counts beside other features; 1 = the same.
 
     Attributes:
         mean_: `(num_features,)` train means.
-        scale_: `(num_features,)` train standard deviations, 1 for constant features.
+        scale_: `(num_features,)` what is divided by: train standard deviations, 1 for constant
+            features, more for flags.
+        weight_: `(num_features,)` `flag_weight` for flags, 1 for others.
 
     Example:
         >>> scaler = Scaler(clip=10.0).fit([np.array([[1.0], [3.0]])])
@@ -35,10 +41,17 @@ class Scaler:
         [3.0, 3.0, 10.0]
     """
 
-    def __init__(self, clip: float = 10.0) -> None:
+    def __init__(self, clip: float = 10.0, *, flag_weight: float = 1.0) -> None:
         self.clip = clip
+        self.flag_weight = flag_weight
         self.mean_: np.ndarray | None = None
         self.scale_: np.ndarray | None = None
+        self.weight_: np.ndarray | None = None
+
+    @property
+    def deviation_(self) -> np.ndarray:
+        """Train standard deviations `(num_features,)`, flags like others; 1 for constant ones."""
+        return self.scale_ * np.sqrt(self.weight_)
 
     def fit(self, series: Sequence[np.ndarray]) -> Scaler:
         """Learns mean and scale of every feature.
@@ -75,8 +88,11 @@ class Scaler:
         low = np.min([np.fmin.reduce(v, axis=0, initial=np.inf) for v in series], axis=0)
         high = np.max([np.fmax.reduce(v, axis=0, initial=-np.inf) for v in series], axis=0)
         constant = high - low <= 1e-13 * np.maximum(np.abs(mean), 1e-3)
+        constant |= scale == 0
+        is_flag = ~constant & (self.flag_weight != 1) & _has_two_values(series, low, high)
         self.mean_ = mean.astype(np.float64)
-        self.scale_ = np.where(constant | (scale == 0), 1.0, scale).astype(np.float64)
+        self.weight_ = np.where(is_flag, self.flag_weight, 1.0)
+        self.scale_ = np.where(constant, 1.0, scale) / np.sqrt(self.weight_)
         return self
 
     def transform(self, values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:
@@ -99,6 +115,15 @@ class Scaler:
             result[rows] = np.clip(scaled, -self.clip, self.clip, out=scaled)
             state = last_seen(block, state)
         return result
+
+
+def _has_two_values(series: Sequence[np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """`(num_features,)` whether a feature is nothing but its least or its greatest value."""
+
+    def count_between(block: np.ndarray) -> np.ndarray:
+        return (block > low) & (block < high)  # NaN is not
+
+    return sum(_column_sums(values, count_between) for values in series) == 0
 
 
 def fill_missing(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:

@@ -15,6 +15,7 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
     detector.scaler_ = Scaler(detector.config.clip)
     detector.scaler_.mean_ = np.linspace(mean, 2 * mean, num_features)
     detector.scaler_.scale_ = np.full(num_features, float(scale))
+    detector.scaler_.weight_ = np.ones(num_features)
     detector._set_networks(build_networks(detector.config, num_features), None)
     detector.error_scale_ = np.linspace(0.5, 2.0, num_features)
     if detector.config.has_memory:

@@ -24,6 +24,7 @@ class Baseline(abc.ABC):
 
     Args:
         clip: z-scores beyond it are cut, in train standard deviations.
+        flag_weight: Of `Scaler`.
         smoothing_span: Time steps of the causal smoother (`CausalSmoother`); 1 = none.
         validation_fraction: Tail of each training series that gives the threshold.
         window_size: Least length of that tail, time steps.
@@ -54,6 +55,7 @@ class Baseline(abc.ABC):
         self,
         *,
         clip: float = 10.0,
+        flag_weight: float = 1.0,
         smoothing_span: int = 1,
         validation_fraction: float = 0.1,
         window_size: int = 100,
@@ -62,6 +64,7 @@ class Baseline(abc.ABC):
         max_alarm_rate: float = 0.1,
     ) -> None:
         self.clip = clip
+        self.flag_weight = flag_weight
         self.smoothing_span = smoothing_span
         self.validation_fraction = validation_fraction
         self.window_size = window_size
@@ -92,7 +95,7 @@ class Baseline(abc.ABC):
         heads, tails = split_train_validation(series, self.window_size, self.validation_fraction)
         # The threshold comes from rows that were not learnt from. The final scores use all rows if
         # that is cheap: a baseline with a tenth of its data held back would be easier to beat.
-        self.scaler_ = Scaler(self.clip).fit(heads)
+        self.scaler_ = Scaler(self.clip, flag_weight=self.flag_weight).fit(heads)
         validation = [
             self.scaler_.transform(tail, last_seen(head))
             for head, tail in zip(heads, tails, strict=True)
@@ -103,7 +106,7 @@ class Baseline(abc.ABC):
         scores = [self._smooth(self.combine(outputs)) for outputs in self.validation_outputs_]
         self.threshold_ = self.choose_threshold(np.concatenate(scores))
         if self.refits:
-            self.scaler_ = Scaler(self.clip).fit(series)
+            self.scaler_ = Scaler(self.clip, flag_weight=self.flag_weight).fit(series)
             self._learn([self.scaler_.transform(values) for values in series], [])
         return self
 
@@ -214,8 +217,9 @@ class ErrorBaseline(Baseline):
         return np.mean(outputs / self.error_scale_ if calibrate else outputs, axis=1)
 
     def _set_error_scale(self, mean: np.ndarray) -> None:
-        # The detector's rule: a feature without error must not divide by nothing.
-        self.error_scale_ = np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+        # The detector's rule: a feature without error must not divide by nothing, flags count less.
+        least = 0.01 * mean.mean() + 1e-12
+        self.error_scale_ = np.maximum(mean, least) / self.scaler_.weight_
 
 
 def _as_list(X: Series) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ def shared_settings(config: Config) -> dict[str, Any]:
     """What every baseline takes over from the detector's settings, but for the smoothing."""
     return {
         "clip": config.clip,
+        "flag_weight": config.flag_weight,
         "validation_fraction": config.validation_fraction,
         "window_size": config.window_size,
         "threshold_method": config.threshold_method,

@@ -45,7 +45,7 @@ def explanation_facts(
     rankings = {
         # Equal contributions share their ranks: exactly the mean over all orders.
         RANDOM_ORDER: np.ones_like(z_scores),
-        Z_SCORE: np.square(z_scores),
+        Z_SCORE: np.square(z_scores) / detector.scaler_.weight_,  # flags like other features
         label: contributions,
     }
     return {

@@ -219,7 +219,9 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
         scale = detector.error_scale_ if calibrate else np.ones_like(detector.error_scale_)
         if score_mode == "fused":
             judge: FusedScore | CombinedScore = FusedScore(
-                FusionLevels.of([validation], scale, calibrate=calibrate),
+                FusionLevels.of(
+                    [validation], scale, calibrate=calibrate, weight=detector.scaler_.weight_
+                ),
                 error_scale=scale,
                 **{"burst_span": config.burst_span, **of_fusion},
             )

@@ -89,7 +89,7 @@ def _contribution_rows(
             "share": float(contributions[index]) / total,
             "value": float(values[index]),
             "train_mean": float(detector.scaler_.mean_[index]),
-            "train_std": float(detector.scaler_.scale_[index]),
+            "train_std": float(detector.scaler_.deviation_[index]),
         }
         for index in np.argsort(-contributions, kind="stable")
     ]

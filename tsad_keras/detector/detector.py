@@ -198,7 +198,7 @@ class ContrastiveGANDetector(EntityScorer):
     def _calibrate(self, parts: list[fitting.Part]) -> None:
         """What follows the training: memory, and each part's calibration and thresholds."""
         config = self.config
-        scales = [fitting.error_scale(config, self._window_outputs, part.train) for part in parts]
+        scales = [fitting.error_scale(config, self._window_outputs, part) for part in parts]
         if config.has_memory:
             train = [values for part in parts for values in part.train]
             sizes = {name: getattr(config, name) for name in ("window_size", "memory_size")}
@@ -229,6 +229,7 @@ class ContrastiveGANDetector(EntityScorer):
                 outputs,
                 self.error_scale_,
                 calibrate=self.config.calibrate,
+                weight=self.scaler_.weight_,
             )
 
     # --- scoring ---------------------------------------------------------------------------------
@@ -358,5 +359,6 @@ class ContrastiveGANDetector(EntityScorer):
     def calibration(self) -> dict[str, np.ndarray]:
         """Scaler, calibration and levels as arrays, by the names under which they are saved."""
         levels = {} if self.fusion_levels_ is None else self.fusion_levels_.arrays()
-        scaler = {"mean": self.scaler_.mean_, "scale": self.scaler_.scale_}
+        names = ("mean", "scale", "weight")
+        scaler = {name: getattr(self.scaler_, f"{name}_") for name in names}
         return {**scaler, "error_scale": self.error_scale_, **levels}

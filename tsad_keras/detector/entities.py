@@ -86,7 +86,7 @@ class EntityScorer(SeriesScorer):
         series = check_series(X, self.feature_names_, 1)
         (part,) = fitting.split_parts(self.config, series, self.feature_names_)
         adapted = self._sharing_networks()
-        scale = fitting.error_scale(self.config, adapted.window_outputs, part.train)
+        scale = fitting.error_scale(self.config, adapted.window_outputs, part)
         adapted._adopt(part, scale)
         if name is not None:
             self.entities_[str(name)] = adapted

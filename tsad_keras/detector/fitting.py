@@ -115,7 +115,7 @@ def _split_part(
         series, config.window_size, config.validation_fraction
     )
     check_varies(train, feature_names)
-    scaler = Scaler(config.clip).fit(train)
+    scaler = Scaler(config.clip, flag_weight=config.flag_weight).fit(train)
     tails = zip(validation, train, strict=True)
     return Part(
         name,
@@ -231,20 +231,21 @@ def mean_squared_errors(
 def error_scale(
     config: Config,
     window_outputs: Callable[[np.ndarray], np.ndarray],
-    train: Sequence[np.ndarray],
+    part: Part,
 ) -> np.ndarray:
     """What each feature's squared error is divided by, `(num_features,)`; ones if not calibrated.
 
     Args:
         config: The settings.
         window_outputs: `WindowOutputs` of the networks.
-        train: Scaled series.
+        part: Its training series and the weights of its features.
     """
     if not config.calibrate:
-        return np.ones(train[0].shape[1])
-    mean = mean_squared_errors(config, window_outputs, train)
-    # A feature that is reconstructed perfectly must not divide by nothing.
-    return np.maximum(mean, 0.01 * mean.mean() + 1e-12)
+        return np.ones(part.train[0].shape[1])
+    mean = mean_squared_errors(config, window_outputs, part.train)
+    # A feature that is reconstructed perfectly must not divide by nothing. The mean of a flag is
+    # as small as its weight says: dividing by the mean alone would undo the weight.
+    return np.maximum(mean, 0.01 * mean.mean() + 1e-12) / part.scaler.weight_
 
 
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:

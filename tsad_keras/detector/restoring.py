@@ -75,11 +75,12 @@ def _set_calibration(
     detector: ContrastiveGANDetector, arrays: dict[str, np.ndarray], decisions: dict[str, Any]
 ) -> None:
     """Scaler, calibration, levels and thresholds, as `calibration` and `save` named them."""
-    for name in ("mean", "scale", "error_scale"):
+    for name in ("mean", "scale", "weight", "error_scale"):
         if arrays[name].shape != (len(detector.feature_names_),):
             raise ValueError(f"{name} has shape {arrays[name].shape}")
-    detector.scaler_ = Scaler(detector.config.clip)
-    detector.scaler_.mean_, detector.scaler_.scale_ = arrays["mean"], arrays["scale"]
+    detector.scaler_ = Scaler(detector.config.clip, flag_weight=detector.config.flag_weight)
+    for name in ("mean", "scale", "weight"):
+        setattr(detector.scaler_, f"{name}_", arrays[name])
     detector.error_scale_ = arrays["error_scale"]
     detector.fusion_levels_ = None
     if detector.config.score_mode == "fused":

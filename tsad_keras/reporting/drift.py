@@ -44,7 +44,7 @@ def drift_from(scaler: Scaler, values: np.ndarray, feature_names: Sequence[str])
     known = np.flatnonzero(~np.isnan(values).all(axis=0))
     test_mean = np.full(values.shape[1], np.nan)
     test_mean[known] = np.nanmean(values[:, known], axis=0)
-    shift = np.minimum(np.abs(test_mean - scaler.mean_) / scaler.scale_, scaler.clip)
+    shift = np.minimum(np.abs(test_mean - scaler.mean_) / scaler.deviation_, scaler.clip)
     worst = known[np.argsort(-shift[known], kind="stable")][:NUM_WORST]
     return {
         "mean_shift": float(shift[known].mean()) if known.size else None,
