@@ -18,8 +18,8 @@ class Scaler:
 
     - scale: a feature's standard deviation on train; a feature that is constant on train (relative
       to its magnitude) gets scale 1, so that a later change still shows;
-    - a feature with exactly two values on train is a flag: a command, a mode, a switch. Its scale is
-      the standard deviation / sqrt(flag_weight), so that its squared errors and distances count
+    - a feature with exactly two values on train is a flag: a command, a mode, a switch. Its scale
+      is the standard deviation / sqrt(flag_weight), so that its squared errors and distances count
       `flag_weight` times those of other features;
     - missing values (NaN): the last seen value of the same feature; before the first seen one, the
       train mean, which is 0 after scaling;
