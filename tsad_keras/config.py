@@ -45,8 +45,8 @@ class Config:
 
     # --- scaling ---------------------------------------------------------------------------------
     clip: float = 50.0  # z-scores beyond this are cut, so that one wild value cannot own a series
-    # A feature of two values on train is a command or a mode more often than a symptom, and its rare
-    # changes would drown the measurements (benchmarks/LOG.md). 1 = like other features.
+    # A feature of two values on train is a command or a mode more often than a symptom, and its
+    # rare changes would drown the measurements (benchmarks/LOG.md). 1 = like other features.
     flag_weight: float = 0.1
     # Several series: scaler, calibration, levels and thresholds of each entity of its own, networks
     # and memory shared. Off: one of each for all, so that an unknown series can be scored as well.

@@ -19,6 +19,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, metavar="N", help="with it: processes at a time (default: cores)"
     )
+    add_engine(parser, "with it: train on many cores or machines")
     add_max_gap(parser)
     parser.add_argument("--model-dir", required=True, help="folder for the model and its history")
     parser.add_argument("--tensorboard-dir", help="folder for TensorBoard logs, one a run")
@@ -84,17 +85,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chunk-size", type=positive, default=10_000, help="rows read at a time (%(default)s)"
     )
-    parser.add_argument(
-        "--engine", choices=("dask",), help="score many files on many cores or machines"
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="with --engine: tcp://HOST:PORT, or local: start workers here (the default)",
-    )
-    parser.add_argument(
-        "--workers", type=positive, metavar="N", help="with local: processes (default: one a core)"
-    )
+    add_engine(parser, "score many files on many cores or machines")
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
@@ -294,6 +285,18 @@ def add_max_gap(parser: argparse.ArgumentParser) -> None:
         type=number,
         metavar="X",
         help="seconds (or units of numeric times) between rows that begin a new series",
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--engine", choices=("dask",), help=text)
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="with --engine: tcp://HOST:PORT, or local: start workers here (the default)",
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="with local: processes (default: one a core)"
     )
 
 

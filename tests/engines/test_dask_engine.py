@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from tsad_keras.cli import EXIT_BAD_INPUT, main
-from tsad_keras.engines.dask_engine import run_on_dask
+from tsad_keras.engines.dask_engine import run_on_dask, train_on_dask
 from tsad_keras.engines.plan import plan_tasks, tidy, unfinished
 from tsad_keras.engines.work import locate_model
 from tsad_keras.errors import InputError
+from tsad_keras.fleet.pool import run_pool
 from tsad_keras.inference.score_files import score_file
 
 pytest.importorskip("distributed")
@@ -147,3 +148,98 @@ def test_the_rest_of_the_package_imports_no_engine():
         text = path.read_text(encoding="utf-8")
         uses = re.search(r"^\s*(import|from) (dask|distributed)\b", text, re.MULTILINE)
         assert not uses or path.name == "dask_engine.py", path
+
+
+@pytest.mark.slow
+def test_a_fleet_is_trained_although_a_worker_is_killed(make_series, tmp_path, monkeypatch):
+    from tsad_keras import load_detector
+    from tsad_keras.config import Config
+    from tsad_keras.fleet import train_fleet
+    from tsad_keras.fleet.table import FILE_NAME
+
+    names = [f"web-{number}" for number in range(6)]
+    for number, name in enumerate(names):
+        frame = pd.DataFrame(make_series(300, seed=number), columns=["a", "b", "c"])
+        (tmp_path / "data" / name).mkdir(parents=True)
+        frame.to_csv(tmp_path / "data" / name / "train.csv", index=False)
+    (tmp_path / "data" / "broken").mkdir()
+    (tmp_path / "data" / "broken" / "train.csv").write_text("a,b,c\n")
+    config = Config(
+        **{"window_size": 20, "hidden_dim": 16, "num_heads": 2, "intermediate_dim": 16},
+        **{"discriminator_dim": 16, "epochs": 3, "steps_per_epoch": 20, "memory_size": 20},
+        **{"checkpoint_steps": 1, "score_stride": 10},
+    )
+    answers, killed = [], []
+
+    def on_dask(module, tasks, jobs, on_answer):
+        def also_kill(task, answer):
+            on_answer(task, answer)
+            answers.append((task["entity"], answer["process"]))
+            if not killed and "error" not in answer:  # by now it has begun another one
+                killed.append(answer["process"])
+                os.kill(answer["process"], signal.SIGKILL)
+
+        train_on_dask(tasks, num_workers=2, on_answer=also_kill)
+
+    def train(model_dir, runner, entities):
+        data = {"data_dir": tmp_path / "data", "config": config}
+        return train_fleet("own", entities, model_dir=tmp_path / model_dir, runner=runner, **data)
+
+    monkeypatch.chdir(tmp_path)
+    assert train("fleet", on_dask, [*names, "broken"]) == {"trained": 6, "kept": 0, "failed": 1}
+    assert sorted(entity for entity, _ in answers) == sorted([*names, "broken"])
+    assert len(killed) == 1 and len({process for _, process in answers}) >= 2
+    table = pd.read_csv(tmp_path / "fleet" / FILE_NAME).set_index("entity")
+    assert dict(table["state"]) == {**dict.fromkeys(names, "trained"), "broken": "failed"}
+    assert not list((tmp_path / "fleet").glob("*/checkpoint.npz"))
+
+    answers.clear()
+    assert train("fleet", on_dask, names) == {"trained": 0, "kept": 6, "failed": 0}
+    assert train("alone", run_pool, names)["trained"] == 6
+    for name in names:
+        pair = [load_detector(tmp_path / folder / name) for folder in ("fleet", "alone")]
+        series = make_series(60, seed=9)
+        scores = [detector.decision_function(series) for detector in pair]
+        np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5, atol=1e-5)
+        assert pair[0].threshold_ == pytest.approx(pair[1].threshold_, rel=1e-5)
+
+
+def test_the_train_command_hands_the_fleet_to_dask(make_series, tmp_path, capsys, monkeypatch):
+    given = {}
+
+    def run_here(tasks, *, on_answer, **settings):
+        given.update(settings)
+        for task in tasks:
+            on_answer(task, {"state": "trained", "process": 1})
+
+    monkeypatch.setattr("tsad_keras.engines.dask_engine.train_on_dask", run_here)
+    for name in ("web-0", "web-1"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        frame = pd.DataFrame(make_series(300, seed=0), columns=["a", "b", "c"])
+        frame.to_csv(tmp_path / "data" / name / "train.csv", index=False)
+    words = ["train", "--dataset", "own", "--data-dir", str(tmp_path / "data"), "--entities", "all"]
+    words += ["--per-entity", "--engine", "dask", "--model-dir", str(tmp_path / "m")]
+    assert main([*words, "--workers", "3"]) == 0
+    assert given == {"scheduler": "local", "num_workers": 3}
+    assert "2 entities: 2 trained, 0 kept, 0 failed" in capsys.readouterr().out
+    assert main([*words, "--scheduler", "tcp://10.0.0.7:8786"]) == 0
+    assert given == {"scheduler": "tcp://10.0.0.7:8786", "num_workers": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--engine", "dask"], "--engine dask came without --per-entity"),
+        (["--per-entity", "--workers", "2"], "--workers came without an engine"),
+        (["--per-entity", "--engine", "dask", "--jobs", "2"], "whose processes are --workers"),
+        (
+            ["--per-entity", "--engine", "dask", "--scheduler", "tcp://h:1", "--workers", "2"],
+            "leave one of the two out",
+        ),
+    ],
+)
+def test_flags_of_train_that_do_not_fit(words, message, capsys, tmp_path):
+    words = ["train", "--dataset", "synthetic", "--model-dir", str(tmp_path / "m"), *words]
+    assert main(words) == EXIT_BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()

@@ -1,13 +1,18 @@
-"""`score --engine`: many files on many cores or machines."""
+"""`--engine` of `score` and `train`: many files or entities on many cores or machines."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tsad_keras.commands.places import claimed_folder
 from tsad_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tsad_keras.fleet.run import OnAnswer, Runner
 
 _SHOWN_FAILURES = 100  # lines on standard error; further ones are counted
 
@@ -19,10 +24,52 @@ def single_input(arguments: argparse.Namespace) -> None:
             f"{len(arguments.input)} files came as --input, expected one without an engine; add "
             "--engine dask"
         )
+    refuse_engine_flags(arguments)
+    arguments.input = arguments.input[0] if arguments.input else None
+
+
+def refuse_engine_flags(arguments: argparse.Namespace) -> None:
+    """Refuses flags that say something to an engine where there is none."""
     for flag in ("scheduler", "workers"):
         if getattr(arguments, flag):
             raise InputError(f"--{flag} came without an engine; add --engine dask or leave it out")
-    arguments.input = arguments.input[0] if arguments.input else None
+
+
+def check_workers(arguments: argparse.Namespace) -> None:
+    """Refuses a number of workers for a scheduler that has its own."""
+    if arguments.workers and arguments.scheduler not in (None, "local"):
+        raise InputError(
+            f"--workers {arguments.workers} came with a scheduler that has workers of its own; "
+            "leave one of the two out"
+        )
+
+
+def fleet_runner(arguments: argparse.Namespace) -> Runner:
+    """What runs the trainings of a fleet: processes here, or the workers of an engine.
+
+    Raises:
+        InputError: If flags do not fit together.
+    """
+    from tsad_keras.fleet.pool import run_pool
+
+    if not arguments.engine:
+        refuse_engine_flags(arguments)
+        return run_pool
+    check_workers(arguments)
+    if arguments.jobs:
+        raise InputError(
+            f"--jobs {arguments.jobs} came with --engine, whose processes are --workers; leave one "
+            "of the two out"
+        )
+    from tsad_keras.engines.dask_engine import train_on_dask
+
+    def run_on_engine(module: str, tasks: Iterable[dict], jobs: int, on_answer: OnAnswer) -> None:
+        scheduler = arguments.scheduler or "local"
+        train_on_dask(
+            tasks, scheduler=scheduler, num_workers=arguments.workers, on_answer=on_answer
+        )
+
+    return run_on_engine
 
 
 def score_fleet(arguments: argparse.Namespace) -> None:
@@ -69,11 +116,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise InputError(
                 f"--{flag} came with --engine, whose inputs are files; leave one of them out"
             )
-    if arguments.workers and arguments.scheduler not in (None, "local"):
-        raise InputError(
-            f"--workers {arguments.workers} came with a scheduler that has workers of its own; "
-            "leave one of the two out"
-        )
+    check_workers(arguments)
 
 
 def _report(answers: list[dict], num_before: int, output: Path) -> None:

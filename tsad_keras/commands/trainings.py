@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tsad_keras.commands import sources
 from tsad_keras.commands.distributing import make_distribution, training_place
+from tsad_keras.commands.fleets import fleet_runner
 from tsad_keras.commands.places import check_folder, claimed_folder
 from tsad_keras.commands.training_data import training_series
 from tsad_keras.config import Config
@@ -30,11 +31,12 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def _train_one(arguments: argparse.Namespace, config: Config, folder: Path) -> None:
-    if arguments.jobs:
-        raise InputError(
-            f"--jobs {arguments.jobs} came without --per-entity, expected both; one model is "
-            "trained in one process"
-        )
+    for flag in ("jobs", "engine", "scheduler", "workers"):
+        if getattr(arguments, flag):
+            raise InputError(
+                f"--{flag} {getattr(arguments, flag)} came without --per-entity, expected both; "
+                "one model is trained in one process"
+            )
     with quiet_readers() if arguments.entities else contextlib.nullcontext():
         found = training_series(arguments)
     with quiet_start():
@@ -97,6 +99,7 @@ def _train_each(arguments: argparse.Namespace, config: Config, folder: Path) -> 
         )
     if arguments.tensorboard_dir:
         raise InputError("--tensorboard-dir came with --per-entity; leave one of them out")
+    runner = fleet_runner(arguments)
     sources.refuse_entity_scaling("--per-entity", config.entity_scaling)
     sources.check_source(arguments, arguments.dataset)
     entities = sources.chosen_entities(arguments.dataset, arguments)
@@ -110,6 +113,7 @@ def _train_each(arguments: argparse.Namespace, config: Config, folder: Path) -> 
             data_options=sources.reader_options(arguments),
             max_gap=arguments.max_gap,
             jobs=arguments.jobs or available_cores(),
+            runner=runner,
         )
     print(
         f"{len(entities)} entities: {states['trained']} trained, {states['kept']} kept, "

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -51,36 +51,88 @@ def run_on_dask(
     """
     answers = []
     with _client(scheduler, num_workers) as client:
-        from distributed import as_completed
-
-        futures = client.map(_on_worker, tasks, pure=False, key="tsad-keras-score")
-        sources = {future.key: task.source for future, task in zip(futures, tasks, strict=True)}
-        for future in as_completed(futures):
-            answers.append(_answer(future, sources[future.key]))
+        advice = "lower --chunk-size"
+        for task, answer in _answers(client, _score_on_worker, tasks, "score", advice):
+            answers.append(answer if "source" in answer else {"source": task.source, **answer})
             on_answer(answers[-1])
     return answers
 
 
-def _on_worker(task: ScoreTask) -> dict[str, Any]:
-    """Runs a task with one thread: a cluster has as many workers as cores, so more would queue."""
+def train_on_dask(
+    tasks: Iterable[dict[str, Any]],
+    *,
+    scheduler: str = "local",
+    num_workers: int | None = None,
+    on_answer: Callable[[dict[str, Any], dict[str, Any]], None],
+) -> None:
+    """Trains a model for each task on the workers of a Dask cluster.
+
+    A task whose worker dies is given to another one, up to three times, which goes on from the
+    last checkpoint.
+
+    Args:
+        tasks: Fields of `FleetTask`.
+        scheduler: As for `run_on_dask`; workers see the same data and model folders.
+        num_workers: Local worker processes; default one a core.
+        on_answer: Is given a task and its answer, one at a time: the facts of its row in
+            `fleet.csv`, or `{"error": text}`; and the number of its `process`.
+
+    Raises:
+        InputError: If Dask is not installed, or no scheduler or no worker answers.
+    """
+    names = ("folder", "data_dir")  # a worker may have been started in another folder
+    tasks = [
+        {**task, **{name: str(Path(task[name]).absolute()) for name in names}} for task in tasks
+    ]
+    with _client(scheduler, num_workers) as client:
+        advice = "the same command goes on from its last checkpoint"
+        for task, answer in _answers(client, _train_on_worker, tasks, "train", advice):
+            on_answer(task, answer)
+
+
+def _answers(
+    client: Any,
+    function: Callable[[Any], dict[str, Any]],
+    tasks: Sequence[Any],
+    name: str,
+    advice: str,
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yields each task with its answer as they come, also if Dask could not run it."""
+    from distributed import as_completed
+
+    futures = client.map(function, tasks, pure=False, key=f"tsad-keras-{name}")
+    by_key = {future.key: task for future, task in zip(futures, tasks, strict=True)}
+    for future in as_completed(futures):
+        try:
+            answer = future.result()
+        except Exception as error:
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            if type(error).__name__ == "KilledWorker":
+                message = f"every worker that took it died, perhaps out of memory; {advice}"
+            answer = {"error": message, "process": 0}
+        yield by_key[future.key], answer
+
+
+def _score_on_worker(task: ScoreTask) -> dict[str, Any]:
+    _use_one_thread()
+    return run_task(task)
+
+
+def _train_on_worker(task: dict[str, Any]) -> dict[str, Any]:
+    _use_one_thread()
+    from tsad_keras.fleet.worker import answer_to
+
+    return {**answer_to(task), "process": os.getpid()}
+
+
+def _use_one_thread() -> None:
+    """A cluster has as many workers as cores, so more threads would queue."""
     with quiet_start():
         import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):  # this worker has computed something already
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    return run_task(task)
-
-
-def _answer(future: Any, source: str) -> dict[str, Any]:
-    """The answer of a task, also if Dask could not run it."""
-    try:
-        return future.result()
-    except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        if type(error).__name__ == "KilledWorker":
-            message = "every worker that took it died, perhaps out of memory; lower --chunk-size"
-    return {"source": source, "error": message, "process": 0}
 
 
 @contextlib.contextmanager

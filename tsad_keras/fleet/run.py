@@ -21,7 +21,8 @@ from tsad_keras.fleet.worker import FleetTask
 logger = logging.getLogger(__name__)
 
 _WORKER = "tsad_keras.fleet.worker"
-Runner = Callable[[str, Iterable[dict], int, Callable[[dict, dict], None]], None]
+OnAnswer = Callable[[dict[str, Any], dict[str, Any]], None]
+Runner = Callable[[str, Iterable[dict], int, OnAnswer], None]
 
 
 def train_fleet(
@@ -114,9 +115,7 @@ def entity_folders(entities: Sequence[str]) -> dict[str, str]:
     return {entity: folder_name(entity) for entity in owners.values()}
 
 
-def _recorder(
-    table: FleetTable, states: Counter[str], count: int
-) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+def _recorder(table: FleetTable, states: Counter[str], count: int) -> OnAnswer:
     """Writes rows down and says how far it is."""
     started, done = time.perf_counter(), 0
 
