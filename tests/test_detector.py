@@ -431,6 +431,30 @@ def test_calibration_divides_by_the_errors_on_train(fit_quickly, make_series):
     assert calibrated.decision_function(series[:540]).mean() == pytest.approx(1, rel=0.1)
 
 
+def test_flags_count_their_weight(fit_quickly, make_series, tmp_path, caplog):
+    series = make_series()
+    series[:, 1] = series[:, 1] > np.median(series[:, 1])
+    settings = {"smoothing_span": 1, "score_mode": "reconstruction"}
+    with caplog.at_level("INFO"):
+        alike, less = (
+            fit_quickly(series, flag_weight=weight, **settings) for weight in (1.0, 0.01)
+        )
+    assert caplog.text.count("1 of 3 features have two values on train and count 0.01") == 1
+    # Each calibrated error is about its weight on the training part.
+    for detector, weight in ((alike, 1.0), (less, 0.01)):
+        parts = detector.explain(series[:540]).mean(axis=0) * 3
+        np.testing.assert_allclose(parts, [1, weight, 1], rtol=0.15)
+    less.save(tmp_path)
+    again = load_detector(tmp_path)
+    np.testing.assert_array_equal(again.explain(series), less.explain(series))
+    np.testing.assert_allclose(again.scaler_.deviation_, series[:540].std(axis=0))
+    adapted = [again.adapt(series * factor) for factor in (1.0, 3.0)]
+    np.testing.assert_array_equal(adapted[0].scaler_.weight_, [1, 0.01, 1])
+    np.testing.assert_allclose(adapted[0].error_scale_, less.error_scale_, rtol=1e-5)
+    scores = [a.decision_function(series * f) for a, f in zip(adapted, (1, 3), strict=True)]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-3)
+
+
 def test_the_threshold_is_that_of_the_rule_on_the_validation_part(fit_quickly, make_series):
     series = make_series()
     settings = {"false_alarm_rate": 0.1, "smoothing_span": 1, "validation_fraction": 0.25}

@@ -164,6 +164,15 @@ def test_fused_pieces_and_moved_state_change_nothing():
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-9)
 
 
+def test_weights_outlive_calibration():
+    outputs, weight = point_outputs(500, 1), np.array([1.0, 0.1, 1.0])
+    plain = FusionLevels.of([outputs], SCALE).pattern_scale
+    weighted = FusionLevels.of([outputs], SCALE, weight=weight).pattern_scale
+    np.testing.assert_allclose(weighted * weight, plain)
+    uncalibrated = FusionLevels.of([outputs], SCALE, calibrate=False, weight=weight)
+    assert uncalibrated.pattern_scale.tolist() == [1, 1, 1]
+
+
 def test_levels_survive_as_arrays_and_refuse_other_shapes():
     for views in (2, 4):
         levels = FusionLevels.of([point_outputs(100, 5, views)], SCALE)

@@ -307,3 +307,13 @@ def test_baselines_take_over_the_detectors_settings():
         assert baseline.clip == 4.0
         assert (baseline.window_size, baseline.validation_fraction) == (20, 0.2)
         assert baseline.false_alarm_rate == 0.01
+
+
+def test_calibrated_errors_of_flags_count_their_weight():
+    random = np.random.default_rng(0)
+    series = np.column_stack([random.normal(size=(900, 2)), random.integers(0, 2, 900)])
+    fitted = PCAErrorBaseline(0.3, calibrate=True, flag_weight=0.01).fit(series)
+    assert fitted.scaler_.weight_.tolist() == [1, 1, 0.01]
+    (outputs,) = fitted.point_outputs(series)
+    means = (outputs / fitted.error_scale_).mean(axis=0)
+    np.testing.assert_allclose(means[2] / means[1], 0.01, rtol=0.05)

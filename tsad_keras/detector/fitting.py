@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -29,9 +30,12 @@ from tsad_keras.training import (
 from tsad_keras.training.distributed import lost_worker_is_one_line
 from tsad_keras.windows import gather_from_series, split_train_validation, starts_within_series
 
+logger = logging.getLogger(__name__)
+
 MAX_CALIBRATION_WINDOWS = 2048  # evenly spaced; more change the means by less than their noise
 MAX_CAUSAL_ROWS = 10_000  # 50 of them lie beyond the default threshold: enough for its tail
 _MAX_VALIDATION_WINDOWS = 256
+_LISTED = 5  # names in a message
 
 
 def check_varies(train: Sequence[np.ndarray], feature_names: Sequence[str]) -> None:
@@ -105,7 +109,19 @@ def split_parts(
             if name is None:
                 raise
             raise InputError(f"entity {name!r}: {error}") from error
+    if len(parts) == 1:
+        _tell_flags(parts[0].scaler, feature_names)
     return parts
+
+
+def _tell_flags(scaler: Scaler, feature_names: Sequence[str]) -> None:
+    flags = [feature_names[index] for index in np.flatnonzero(scaler.weight_ != 1)]
+    if flags:
+        logger.info(
+            "%d of %d features have two values on train and count %g (flag_weight): %s%s",
+            *(len(flags), len(feature_names), scaler.flag_weight),
+            *(", ".join(flags[:_LISTED]), ", ..." if len(flags) > _LISTED else ""),
+        )
 
 
 def _split_part(
