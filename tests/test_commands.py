@@ -361,10 +361,10 @@ def test_two_trainings_cannot_share_a_folder(folder, work, capsys):
 
 def test_an_interrupted_score_leaves_nothing(folder, work, monkeypatch, capsys):
     def stop(self, pieces, **_):
-        yield next(iter(pieces))
+        yield next(iter(pieces)).sum(axis=1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tsad_keras.detector.ContrastiveGANDetector.iterate_explained", stop)
+    monkeypatch.setattr("tsad_keras.detector.ContrastiveGANDetector.iterate_scores", stop)
     source = folder / "own" / "test.csv"
     assert score(folder, "--input", source, "--output", "new/s.csv") == EXIT_INTERRUPTED
     assert "nothing was written" in one_line(capsys)

@@ -81,6 +81,7 @@ def fused(levels=None, burst_span=20, **settings):
 
 
 SCALE = np.array([1.0, 2.0, 4.0])
+PARTS = ("has_reconstruction", "has_memory", "has_smoothing")
 
 
 def test_the_fused_score_is_the_formula():
@@ -162,6 +163,17 @@ def test_fused_pieces_and_moved_state_change_nothing():
     second.set_state(first.get_state())
     parts.append(second.update(outputs[11:]))
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-9)
+
+
+@pytest.mark.parametrize("left_out", [{}, *({name: False} for name in PARTS), {"burst_span": 0}])
+def test_scores_alone_are_the_sums_of_contributions_however_cut(left_out):
+    outputs = point_outputs(90, 7)
+    expected = fused(**left_out).update(outputs).sum(axis=1)
+    whole = fused(**left_out).scores(outputs)
+    np.testing.assert_allclose(whole, expected, rtol=1e-12)
+    pieces = fused(**left_out)
+    cut = [pieces.scores(part) for part in np.split(outputs, [1, 2, 30, 30])]
+    np.testing.assert_array_equal(np.concatenate(cut), whole)
 
 
 def test_weights_outlive_calibration():

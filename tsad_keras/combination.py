@@ -144,6 +144,7 @@ class Judge(Protocol):
     """What makes contributions of point outputs: `FusedScore`, `CombinedScore`, `EnsembleScore`."""
 
     def update(self, outputs: np.ndarray) -> np.ndarray: ...
+    def scores(self, outputs: np.ndarray) -> np.ndarray: ...
     def of_means(self, outputs: np.ndarray) -> np.ndarray: ...
     def get_state(self) -> dict[str, np.ndarray]: ...
     def set_state(self, state: dict[str, np.ndarray]) -> None: ...
@@ -177,6 +178,10 @@ class EnsembleScore:
         parts = np.split(outputs, self._borders, axis=1)
         made = [judge.update(part) for judge, part in zip(self._judges, parts, strict=True)]
         return self._combination.combine(made)
+
+    def scores(self, outputs: np.ndarray) -> np.ndarray:
+        """`update`, but returns the scores `(num_timesteps,)` alone."""
+        return self.update(outputs).sum(axis=1)
 
     def of_means(self, outputs: np.ndarray) -> np.ndarray:
         """Contributions of means over windows: no past, no bursts, no smoothing."""

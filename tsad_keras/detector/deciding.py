@@ -41,5 +41,5 @@ def joined_scores(
     scorer: SeriesScorer, prepared: Sequence[np.ndarray], *, causal: bool
 ) -> np.ndarray:
     """Scores `(num_timesteps,)` of prepared series, one after the other."""
-    parts = [part for values in prepared for part in scorer._contributions([values], causal)]
-    return np.concatenate([part.sum(axis=1) for part in parts])
+    parts = [part for values in prepared for part in scorer._iterate([values], causal, "scores")]
+    return np.concatenate(parts)

@@ -208,7 +208,7 @@ class EnsembleDetector(SeriesScorer):
 
     @property
     def scaler_(self) -> Scaler:
-        """The first member's; they differ in `clip` at most."""
+        """The first member's; they differ in `clip` and `flag_weight` at most."""
         return self.members_[0].scaler_
 
     @property

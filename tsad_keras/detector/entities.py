@@ -14,7 +14,7 @@ from tsad_keras.detector import fitting
 from tsad_keras.errors import InputError
 from tsad_keras.inference.frames import Answer, like_rows
 from tsad_keras.inference.inputs import Series, as_series_list, check_series
-from tsad_keras.inference.scores import SeriesScorer
+from tsad_keras.inference.scores import SeriesScorer, What
 
 if TYPE_CHECKING:
     from tsad_keras.detector.detector import ContrastiveGANDetector
@@ -107,12 +107,12 @@ class EntityScorer(SeriesScorer):
             )
         super().require_fitted()
 
-    def _explained(self, X: Series, causal: bool) -> Iterator[np.ndarray]:
+    def _judged(self, X: Series, causal: bool, what: What) -> Iterator[np.ndarray]:
         if not self.entities_:
-            yield from super()._explained(X, causal)
+            yield from super()._judged(X, causal, what)
             return
         for one, values in self._paired(X):
-            yield from one._explained(values, causal)
+            yield from one._judged(values, causal, what)
 
     def _paired(self, X: Any) -> list[tuple[ContrastiveGANDetector, Any]]:
         """Each series with its entity's detector: by the keys of a dict, or all in order."""

@@ -114,7 +114,7 @@ def write_scores(
                 skipped = 0
             first_byte = 0 if causal else _position(file)
             kept = bytearray()  # the scores of the series, 8 bytes each
-            for scores in _scores(model.iterate_explained(values, causal=causal), skipped):
+            for scores in _but_first(model.iterate_scores(values, causal=causal), skipped):
                 alarms = scores >= (running.update(scores) if causal else chosen)
                 write_rows(file, _take(times, len(scores)), scores, alarms)
                 num_rows += len(scores)
@@ -180,10 +180,10 @@ def _told(model: SeriesScorer, scores: np.ndarray, chosen: float) -> float:
     return threshold
 
 
-def _scores(contributions: Iterable[np.ndarray], skipped: int) -> Iterator[np.ndarray]:
-    """Yields the scores of contributions, but for the first rows of the series."""
-    for part in contributions:
-        yield part.sum(axis=1)[skipped:]
+def _but_first(parts: Iterable[np.ndarray], skipped: int) -> Iterator[np.ndarray]:
+    """Yields scores, but for those of the first rows of the series."""
+    for part in parts:
+        yield part[skipped:]
         skipped = max(0, skipped - len(part))
 
 

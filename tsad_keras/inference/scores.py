@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
 from tsad_keras.thresholds import RunningThreshold, series_threshold
 from tsad_keras.windows import gather_windows, window_starts
+
+What = Literal["scores", "contributions"]
 
 # What is decided by and saved as a number, each the name of an attribute without its underscore.
 DECISIONS = (
@@ -145,7 +148,8 @@ class SeriesScorer(abc.ABC):
         Raises:
             InputError: If the detector is not fitted, or `X` does not fit the training data.
         """
-        return like_rows(X, self._scores(X, causal), "anomaly_score")
+        scores = np.concatenate(list(self._judged(X, causal, "scores")))
+        return like_rows(X, scores, "anomaly_score")
 
     def predict(self, X: Series, *, causal: bool = False) -> Answer:
         """Alarm decisions: `(num_timesteps,)` int, 1 where the score reaches its threshold.
@@ -154,8 +158,7 @@ class SeriesScorer(abc.ABC):
         DataFrame.
         """
         alarms = []
-        for part in self._explained(X, causal):
-            scores = part.sum(axis=1)
+        for scores in self._judged(X, causal, "scores"):
             alarms.append(scores >= self.series_thresholds(scores, causal=causal))
         return like_rows(X, np.concatenate(alarms).astype(int), "is_anomaly")
 
@@ -199,7 +202,7 @@ class SeriesScorer(abc.ABC):
             `(num_timesteps, num_features)`, non-negative; each row sums to the score of its step. A
             DataFrame with the same columns for a DataFrame.
         """
-        contributions = np.concatenate(list(self._explained(X, causal)))
+        contributions = np.concatenate(list(self._judged(X, causal, "contributions")))
         return like_table(X, contributions, own_columns(X, self.feature_names_))
 
     def iterate_explained(
@@ -216,15 +219,14 @@ class SeriesScorer(abc.ABC):
             far; joined, `explain` of the joined pieces, however these were cut.
         """
         self.require_fitted()
+        yield from self._iterate(self._prepared(pieces), causal, "contributions")
 
-        def prepared() -> Iterator[np.ndarray]:
-            state = None
-            for piece in pieces:
-                values = check_width(as_values(piece), self.feature_names_)
-                yield self.prepare_rows(values, state)
-                state = last_seen(values, state)
-
-        yield from self._contributions(prepared(), causal)
+    def iterate_scores(
+        self, pieces: Iterable[np.ndarray], *, causal: bool = False
+    ) -> Iterator[np.ndarray]:
+        """`iterate_explained`, but yields the scores `(num_final,)` alone, which takes less."""
+        self.require_fitted()
+        yield from self._iterate(self._prepared(pieces), causal, "scores")
 
     def score_windows(self, X: Series, stride: int | None = None) -> tuple[np.ndarray, Answer]:
         """One score a window: the mean of its points' scores without smoothing.
@@ -290,21 +292,27 @@ class SeriesScorer(abc.ABC):
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _scores(self, X: Series, causal: bool) -> np.ndarray:
-        return np.concatenate([part.sum(axis=1) for part in self._explained(X, causal)])
-
-    def _explained(self, X: Series, causal: bool) -> Iterator[np.ndarray]:
+    def _judged(self, X: Series, causal: bool, what: What) -> Iterator[np.ndarray]:
+        """Yields the scores or contributions of each series."""
         for values in self._check(X, causal):
-            parts = self._contributions([self.prepare_rows(values)], causal)
+            parts = self._iterate([self.prepare_rows(values)], causal, what)
             yield np.concatenate(list(parts))
 
-    def _contributions(
-        self, prepared_pieces: Iterable[np.ndarray], causal: bool
+    def _iterate(
+        self, prepared_pieces: Iterable[np.ndarray], causal: bool, what: What
     ) -> Iterator[np.ndarray]:
-        """Yields the smoothed contributions of one series."""
+        """Yields the scores or contributions of one series, piece by piece."""
         judge = self.point_judge()
+        make = judge.scores if what == "scores" else judge.update
         for outputs in iterate_points(self.point_scorer(causal), prepared_pieces):
-            yield judge.update(outputs)
+            yield make(outputs)
+
+    def _prepared(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        state = None
+        for piece in pieces:
+            values = check_width(as_values(piece), self.feature_names_)
+            yield self.prepare_rows(values, state)
+            state = last_seen(values, state)
 
     def _score_starts(self, prepared: np.ndarray, starts: np.ndarray) -> np.ndarray:
         scores, judge = [], self.point_judge()
