@@ -26,7 +26,7 @@ class Scaler:
     - z-scores beyond `clip` are cut.
 
     Args:
-        clip: Largest absolute z-score that is passed on, in train standard deviations.
+        clip: Largest absolute value that is passed on, in units of `scale_`.
         flag_weight: What a flag counts beside other features; 1 = the same.
 
     Attributes:

@@ -129,7 +129,7 @@ class ScoringGraph:
 
         Returns:
             `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
-            (same shape) in train standard deviations squared, `realism` (batch_size,), the
+            (same shape) in scaled units squared (`Scaler`), `realism` (batch_size,), the
             discriminator's D, `embedding` (batch_size, hidden_dim), and `pattern_error` and
             `level_error`, of the shape of `squared_error`: distances to the memory, 0 without one.
         """

@@ -31,7 +31,7 @@ def make_reference(
         `scores_N` (N,) of its first N rows for several N; `window_scores` (num_windows,
         window_size) of its first windows, and what `reconstruct` says of these; `batch_scores`
         (2, N) of its two overlapping halves; `causal_scores` (num_timesteps,); `scale`
-        (num_features,) train standard deviations.
+        (num_features,) what the scaler divides by.
     """
     size = detector.config.window_size
     series = _make_series(detector, num_windows * size + size // 3 + 1, seed)
