@@ -23,7 +23,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tsad_keras.errors import InputError
-from tsad_keras.fusion import LogLevel, shares
+from tsad_keras.fusion import shares
+from tsad_keras.levels import LogLevel
 
 COMBINATIONS = ("calibrated", "rank")
 _NUM_KNOTS = 33

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import lfilter
 
-from tsad_keras.fusion import BurstDetector, LogLevel
+from tsad_keras.levels import BurstDetector, LogLevel
 from tsad_keras.smoothing import CausalSmoother
 
 # From scores `(num_timesteps,)` and those of normal data, which calibrate some, to scores.

@@ -189,7 +189,8 @@ def _fit_baseline(model: Model, config: Config, train: np.ndarray, test: np.ndar
 
 def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndarray) -> _Fitted:
     from tsad_keras.detector import ContrastiveGANDetector
-    from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
+    from tsad_keras.fusion import CombinedScore, FusedScore
+    from tsad_keras.levels import FusionLevels
     from tsad_keras.scaling import last_seen
     from tsad_keras.training import TrainingDivergedError
     from tsad_keras.windows import split_train_validation

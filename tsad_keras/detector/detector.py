@@ -28,10 +28,10 @@ from tsad_keras.detector.networks import (
 )
 from tsad_keras.errors import InputError
 from tsad_keras.files import arrays_digest
-from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.frames import row_index
 from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS
+from tsad_keras.levels import FusionLevels
 from tsad_keras.models.attention import attention_maps
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle

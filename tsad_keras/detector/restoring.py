@@ -12,8 +12,8 @@ from tsad_keras.detector.detector import ContrastiveGANDetector
 from tsad_keras.detector.entities import PREFIX
 from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
-from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.scores import DECISIONS
+from tsad_keras.levels import FusionLevels
 from tsad_keras.models.memory import PatternMemory
 from tsad_keras.scaling import Scaler
 

@@ -7,16 +7,8 @@ import tensorflow as tf
 
 from tsad_keras.config import Config
 from tsad_keras.export.operations import followed
-from tsad_keras.fusion import (
-    BURST_DEVIATION,
-    BURST_LIMIT,
-    BURST_WEIGHT,
-    EVEN,
-    LEVEL_WEIGHT,
-    TINY,
-    FusionLevels,
-    LogLevel,
-)
+from tsad_keras.fusion import BURST_WEIGHT, EVEN, LEVEL_WEIGHT, TINY
+from tsad_keras.levels import BURST_DEVIATION, BURST_LIMIT, FusionLevels, LogLevel
 
 
 class FusedGraph:

@@ -12,9 +12,9 @@ import tensorflow as tf
 from tsad_keras.combination import Combination, EnsembleScore, Judge
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
-from tsad_keras.fusion import FusionLevels
 from tsad_keras.inference.export_folders import METADATA_FILE, find_version, read_metadata
 from tsad_keras.inference.scores import DECISIONS, SeriesScorer, count_outputs, make_judge
+from tsad_keras.levels import FusionLevels
 from tsad_keras.scaling import fill_missing
 from tsad_keras.smoothing import two_sided_kernel
 

@@ -12,9 +12,10 @@ import pandas as pd
 from tsad_keras.combination import Judge
 from tsad_keras.config import Config
 from tsad_keras.errors import InputError
-from tsad_keras.fusion import CombinedScore, FusedScore, FusionLevels
+from tsad_keras.fusion import CombinedScore, FusedScore
 from tsad_keras.inference.frames import Answer, like_rows, like_table, own_columns, row_index
 from tsad_keras.inference.inputs import Series, as_values, check_series, check_width
+from tsad_keras.levels import FusionLevels
 from tsad_keras.scaling import last_seen
 from tsad_keras.scoring import CausalPointScorer, PointScorer, iterate_points
 from tsad_keras.thresholds import RunningThreshold, series_threshold

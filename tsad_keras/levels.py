@@ -1,0 +1,204 @@
+"""Where errors lie on normal data: what makes errors of unlike size comparable on a log scale.
+
+An error of 0.1 may be a lot for one view of the data and nothing for another. What counts is how
+far it lies above its level on normal data, in units of its spread there, both on a log scale:
+errors are positive and skewed, and a moved normal level multiplies them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.signal import lfilter
+
+_OFFSET = 0.01  # of the mean normal score: an error of nearly nothing is no great surprise
+_LEAST_DEVIATION = 0.1  # log units; the spread of a short validation part is not to be believed
+BURST_DEVIATION = 0.05  # log units; likewise for the last few scores
+BURST_LIMIT = 2.0  # standard deviations that are nothing special
+_LEAST_SCALE = 0.5  # of the mean over the features; a quiet feature must not drown the others
+_TINY = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLevel:
+    """Where a positive score lies on normal data.
+
+    Attributes:
+        offset: Added before the logarithm.
+        mean: Mean of the logarithms.
+        variance: Their variance.
+
+    Example:
+        >>> level = LogLevel.of(np.array([1.0, 1.0, np.e, np.e]))
+        >>> level.standardise(np.array([np.e**2])).round(1).tolist()
+        [3.0]
+    """
+
+    offset: float
+    mean: float
+    variance: float
+
+    @classmethod
+    def of(cls, normal: np.ndarray) -> LogLevel:
+        """The level of scores `(num_timesteps,)` of normal data."""
+        offset = _OFFSET * float(normal.mean()) + 1e-12
+        logs = np.log(normal + offset)
+        return cls(offset, float(logs.mean()), float(logs.var()))
+
+    @property
+    def deviation(self) -> float:
+        """What `standardise` divides by: sqrt(variance + 0.1^2)."""
+        return float(np.sqrt(self.variance + _LEAST_DEVIATION**2))
+
+    def standardise(self, scores: np.ndarray) -> np.ndarray:
+        """How far above normal scores lie, in standard deviations of their logarithm."""
+        return (np.log(scores + self.offset) - self.mean) / self.deviation
+
+
+class BurstDetector:
+    """How far a score stands out of its own recent past, whatever the level there.
+
+    With q the logarithm of the score, m its exponentially weighted mean up to the time step before
+    and v the mean of (q - m)^2 likewise: burst = max(0, (q - m) / (sqrt(v) + 0.05) - 2). A moved
+    level is forgotten after a few `span`, so that short anomalies show on top of drift, where a
+    smoothed score hides them. Nothing looks ahead.
+
+    Args:
+        level: Of the score on normal data; the past before the first time step.
+        span: Time steps of the exponentially weighted means, 1 or more.
+
+    Example:
+        >>> detector = BurstDetector(LogLevel(0.0, 0.0, 1.0), span=3)
+        >>> detector.update(np.exp([0.0, 5.0, 5.0])).round(2).tolist()
+        [0.0, 4.6, 0.0]
+    """
+
+    def __init__(self, level: LogLevel, span: int) -> None:
+        self._level = level
+        self._alpha = 2.0 / (span + 1.0)
+        self._mean, self._variance = level.mean, level.variance
+
+    def update(self, scores: np.ndarray) -> np.ndarray:
+        """Takes further scores `(num_timesteps,)` of the same series, returns their bursts."""
+        if len(scores) == 0:
+            return np.zeros(0)
+        logs = np.log(scores + self._level.offset)
+        means = self._followed(logs, self._mean)
+        deviations = logs - means[:-1]
+        variances = self._followed(deviations**2, self._variance)
+        self._mean, self._variance = float(means[-1]), float(variances[-1])
+        spread = np.sqrt(variances[:-1]) + BURST_DEVIATION
+        return np.maximum(deviations / spread - BURST_LIMIT, 0.0)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """What the next burst depends on, as arrays for `set_state`."""
+        return {"followed": np.array([self._mean, self._variance])}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on where another one of the same settings was at `get_state`."""
+        self._mean, self._variance = map(float, state["followed"])
+
+    def _followed(self, values: np.ndarray, before: float) -> np.ndarray:
+        """`before`, and the exponentially weighted mean up to each value."""
+        start = [(1.0 - self._alpha) * before]
+        means, _ = lfilter([self._alpha], [1.0, self._alpha - 1.0], values, zi=start)
+        return np.concatenate([[before], means])
+
+
+@dataclasses.dataclass(frozen=True)
+class FusionLevels:
+    """Where the parts of the fused score lie on normal data.
+
+    Attributes:
+        raw: Level of the reconstruction error.
+        smoothed: Likewise, smoothed.
+        pattern: Level of the patterns' error; None without a memory.
+        level: Level of the levels' error; None without a memory.
+        pattern_scale: `(num_features,)` what a feature's pattern error is divided by; None without
+            a memory.
+    """
+
+    raw: LogLevel
+    smoothed: LogLevel
+    pattern: LogLevel | None = None
+    level: LogLevel | None = None
+    pattern_scale: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        outputs: Sequence[np.ndarray],
+        error_scale: np.ndarray,
+        *,
+        calibrate: bool = True,
+        weight: np.ndarray | float = 1.0,
+    ) -> FusionLevels:
+        """The levels of point outputs of normal series.
+
+        Args:
+            outputs: Of each series, as for `FusedScore.update`.
+            error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
+            calibrate: Whether a feature's pattern error is divided by its mean.
+            weight: `(num_features,)` what a feature counts then: `Scaler.weight_`.
+        """
+        joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        width, pattern_scale = len(error_scale), None
+        if joined.shape[1] >= 4 * width:
+            pattern_scale = np.ones(width)
+            if calibrate:
+                means = joined[:, 2 * width : 3 * width].mean(axis=0)
+                pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + _TINY) / weight
+        sums = view_sums(joined, error_scale, pattern_scale)
+        return cls(*map(LogLevel.of, sums), pattern_scale=pattern_scale)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As arrays for `from_arrays`: `(num_parts, 3)` offset, mean and variance, and a scale."""
+        levels = [self.raw, self.smoothed, self.pattern, self.level]
+        found = np.array([dataclasses.astuple(level) for level in levels if level is not None])
+        scale = {} if self.pattern_scale is None else {"pattern_scale": self.pattern_scale}
+        return {"fusion_levels": found, **scale}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], num_features: int) -> FusionLevels:
+        """What `arrays` gave; a missing array is a KeyError, another shape a ValueError."""
+        values = np.asarray(arrays["fusion_levels"], np.float64)
+        if values.shape not in ((2, 3), (4, 3)):
+            raise ValueError(f"fusion_levels has shape {values.shape}")
+        levels = [LogLevel(*map(float, row)) for row in values]
+        if len(levels) == 2:
+            return cls(*levels)
+        scale = np.asarray(arrays["pattern_scale"], np.float64)
+        if scale.shape != (num_features,):
+            raise ValueError(f"pattern_scale has shape {scale.shape}")
+        return cls(*levels, pattern_scale=scale)
+
+
+def view_sums(
+    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
+) -> list[np.ndarray]:
+    """The sums over features of `iterate_views`, without the arrays of that size."""
+    blocks = _blocks(outputs, error_scale, pattern_scale)
+    return [np.einsum("ij,j->i", block, 1.0 / divisor) for block, divisor in blocks]
+
+
+def iterate_views(
+    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
+) -> Iterator[np.ndarray]:
+    """The errors of each view, `(num_rows, num_features)`, that sum to their mean over features."""
+    for block, divisor in _blocks(outputs, error_scale, pattern_scale):
+        yield block / divisor
+
+
+def _blocks(
+    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The columns of each view, and what they are divided by."""
+    scales = [error_scale, error_scale]
+    if pattern_scale is not None:
+        scales += [pattern_scale, np.ones_like(pattern_scale)]
+    width = len(error_scale)
+    for index, scale in enumerate(scales):
+        yield outputs[:, index * width : (index + 1) * width], scale * width
