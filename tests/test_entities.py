@@ -168,3 +168,15 @@ def test_without_the_setting_a_dict_is_a_list(fleet, tiny_config):
     first = ContrastiveGANDetector(**settings).fit(fleet, verbose=False)
     second = ContrastiveGANDetector(**settings).fit(list(fleet.values()), verbose=False)
     assert first.entities_ == {} and first.threshold_ == second.threshold_
+
+
+def test_all_entities_have_the_weights_that_the_networks_know(fleet, tiny_config):
+    flags = {name: values.copy() for name, values in fleet.items()}
+    for values in flags.values():
+        values[:, 0] = values[:, 0] > np.median(values[:, 0])
+    flags["small"][:, 1] = flags["small"][:, 1] > np.median(flags["small"][:, 1])
+    settings = {**tiny_config, **SETTINGS, "entity_scaling": True, "epochs": 1}
+    fitted = ContrastiveGANDetector(**settings).fit(flags, verbose=False)
+    adapted = fitted.adapt(fleet["large"])
+    for one in (*fitted.entities_.values(), adapted):
+        assert one.scaler_.weight_.tolist() == [0.1, 1, 1]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tsad_keras.errors import InputError
-from tsad_keras.scaling import Scaler, fill_missing, last_seen
+from tsad_keras.scaling import Scaler, fill_missing, flag_weights, last_seen
 
 
 def with_gaps(num_timesteps=200, num_features=3, share=0.3, seed=0):
@@ -122,41 +122,52 @@ def test_the_last_seen_value_may_lie_anywhere_or_in_the_state():
     np.testing.assert_array_equal(last_seen(values[:0], np.array([7.0, 8.0, 9.0])), [7, 8, 9])
 
 
-def test_a_flag_is_scaled_to_count_its_weight():
-    random = np.random.default_rng(0)
-    train = np.column_stack([random.normal(0, 4, 500), random.integers(0, 2, 500) * 7.0 + 3.0])
+def test_a_weight_is_what_squares_count():
+    train = np.random.default_rng(0).normal(0, 4, (500, 2))
     train[100:110] = np.nan
-    scaler = Scaler(flag_weight=0.25).fit([train[:200], train[200:]])
-    assert scaler.weight_.tolist() == [1, 0.25]
+    scaler = Scaler().fit([train[:200], train[200:]], np.array([1.0, 0.25]))
     np.testing.assert_allclose(scaler.deviation_, np.nanstd(train, axis=0))
     np.testing.assert_allclose(scaler.scale_, np.nanstd(train, axis=0) * [1, 2])
-    squares = np.square(scaler.transform(train[:100])).mean(axis=0)
-    assert squares[1] == pytest.approx(0.25, rel=0.1)
+    squares = np.square(scaler.transform(train)).mean(axis=0)
+    assert squares[1] / squares[0] == pytest.approx(0.25, rel=0.2)
+    assert Scaler().fit([train]).weight_.tolist() == [1, 1]
+
+
+CONSTANT, COUNTER = np.full(100, 5.0), np.arange(100.0)
+FLAG, OTHER_FLAG = np.arange(100) % 2 * 7.0 + 3, np.r_[np.zeros(99), np.nan]
+OTHER_FLAG[50] = 1.0
+
+
+@pytest.mark.parametrize("column", [FLAG, OTHER_FLAG, -FLAG, FLAG * 1e-9])
+def test_two_values_are_a_flag(column):
+    assert flag_weights([[np.column_stack([COUNTER, column])]], 0.1).tolist() == [1, 0.1]
+    assert flag_weights([[np.column_stack([COUNTER, column])]], 1.0).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        np.full(100, 5.0),  # constant: a first change must show
+        CONSTANT,  # a first change must show
         np.r_[np.zeros(98), 1.0, 2.0],
-        np.r_[np.zeros(98), 0.0, 1e-9],  # two values, but as good as constant beside 1e9
+        np.r_[np.full(99, 1e12 / 3), np.nextafter(1e12 / 3, np.inf)],  # rounding
     ],
 )
 def test_what_is_no_flag(column):
-    offset = 1e9 if column[-1] == 1e-9 else 0.0
-    scaler = Scaler(flag_weight=0.25).fit([np.column_stack([np.arange(100.0), column + offset])])
-    assert scaler.weight_.tolist() == [1, 1]
+    assert flag_weights([[np.column_stack([COUNTER, column])]], 0.1).tolist() == [1, 1]
 
 
 def test_two_values_may_lie_in_different_series():
     parts = [np.column_stack([np.arange(50.0), np.full(50, value)]) for value in (1.0, 2.0)]
-    assert Scaler(flag_weight=0.1).fit(parts).weight_.tolist() == [1, 0.1]
+    assert flag_weights([parts], 0.1).tolist() == [1, 0.1]
     third = np.column_stack([np.arange(50.0), np.full(50, 1.5)])
-    assert Scaler(flag_weight=0.1).fit([*parts, third]).weight_.tolist() == [1, 1]
+    assert flag_weights([[*parts, third]], 0.1).tolist() == [1, 1]
 
 
-def test_flags_count_as_others_by_default():
-    values = np.column_stack([np.arange(100.0), np.arange(100) % 2])
-    scaler = Scaler().fit([values])
-    assert scaler.weight_.tolist() == [1, 1]
-    assert scaler.scale_.tolist() == scaler.deviation_.tolist()
+def test_a_flag_of_some_entities_is_none_where_another_measures():
+    def weights(*columns):
+        return flag_weights([[np.column_stack([COUNTER, c])] for c in columns], 0.1).tolist()
+
+    assert weights(FLAG, OTHER_FLAG) == [1, 0.1]
+    assert weights(FLAG, CONSTANT) == [1, 0.1]
+    assert weights(FLAG, COUNTER) == [1, 1]
+    assert weights(CONSTANT, CONSTANT) == [1, 1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from tsad_keras.errors import InputError
 
+_CONSTANT = 1e-13  # of a feature's magnitude: what lies closer is rounding
 _BLOCK_ROWS = 8192  # treated at once, so that no copy of a whole series is made on the way
 
 
@@ -18,22 +19,20 @@ class Scaler:
 
     - scale: a feature's standard deviation on train; a feature that is constant on train (relative
       to its magnitude) gets scale 1, so that a later change still shows;
-    - a feature with exactly two values on train is a flag: a command, a mode, a switch. Its scale
-      is the standard deviation / sqrt(flag_weight), so that its squared errors and distances count
-      `flag_weight` times those of other features;
+    - a feature with a weight w (`flag_weights`) is divided by its scale / sqrt(w), so that its
+      squared errors and distances count w times those of other features;
     - missing values (NaN): the last seen value of the same feature; before the first seen one, the
       train mean, which is 0 after scaling;
     - z-scores beyond `clip` are cut.
 
     Args:
         clip: Largest absolute value that is passed on, in units of `scale_`.
-        flag_weight: What a flag counts beside other features; 1 = the same.
 
     Attributes:
         mean_: `(num_features,)` train means.
         scale_: `(num_features,)` what is divided by: train standard deviations, 1 for constant
-            features, more for flags.
-        weight_: `(num_features,)` `flag_weight` for flags, 1 for others.
+            features; more where the weight is less than 1.
+        weight_: `(num_features,)` what a feature counts beside others.
 
     Example:
         >>> scaler = Scaler(clip=10.0).fit([np.array([[1.0], [3.0]])])
@@ -41,23 +40,23 @@ class Scaler:
         [3.0, 3.0, 10.0]
     """
 
-    def __init__(self, clip: float = 10.0, *, flag_weight: float = 1.0) -> None:
+    def __init__(self, clip: float = 10.0) -> None:
         self.clip = clip
-        self.flag_weight = flag_weight
         self.mean_: np.ndarray | None = None
         self.scale_: np.ndarray | None = None
         self.weight_: np.ndarray | None = None
 
     @property
     def deviation_(self) -> np.ndarray:
-        """Train standard deviations `(num_features,)`, flags like others; 1 for constant ones."""
+        """Train standard deviations `(num_features,)` whatever the weight; 1 if constant."""
         return self.scale_ * np.sqrt(self.weight_)
 
-    def fit(self, series: Sequence[np.ndarray]) -> Scaler:
+    def fit(self, series: Sequence[np.ndarray], weight: np.ndarray | None = None) -> Scaler:
         """Learns mean and scale of every feature.
 
         Args:
             series: Arrays `(num_timesteps, num_features)`, NaN where missing.
+            weight: `(num_features,)` what a feature counts beside others; default: all the same.
 
         Returns:
             self.
@@ -85,13 +84,11 @@ class Scaler:
                 "less than about 1e150; use another unit"
             )
         # Not by the scale: rounding of the sums would hide a counter near 1e12 that varies by 1.
-        low = np.min([np.fmin.reduce(v, axis=0, initial=np.inf) for v in series], axis=0)
-        high = np.max([np.fmax.reduce(v, axis=0, initial=-np.inf) for v in series], axis=0)
-        constant = high - low <= 1e-13 * np.maximum(np.abs(mean), 1e-3)
+        low, high = _range(series)
+        constant = high - low <= _CONSTANT * np.maximum(np.abs(mean), 1e-3)
         constant |= scale == 0
-        is_flag = ~constant & (self.flag_weight != 1) & _has_two_values(series, low, high)
         self.mean_ = mean.astype(np.float64)
-        self.weight_ = np.where(is_flag, self.flag_weight, 1.0)
+        self.weight_ = np.ones(len(mean)) if weight is None else np.asarray(weight, np.float64)
         self.scale_ = np.where(constant, 1.0, scale) / np.sqrt(self.weight_)
         return self
 
@@ -117,13 +114,49 @@ class Scaler:
         return result
 
 
-def _has_two_values(series: Sequence[np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """`(num_features,)` whether a feature is nothing but its least or its greatest value."""
+def flag_weights(entities: Sequence[Sequence[np.ndarray]], flag_weight: float) -> np.ndarray:
+    """What each feature counts beside others: flags less.
 
-    def count_between(block: np.ndarray) -> np.ndarray:
+    A flag is a feature with two values on train: a command, a mode, a switch. Where one model
+    serves several entities it has two values in some and is constant in the others, as all share
+    what the model learns.
+
+    Args:
+        entities: The training series of each entity, arrays `(num_timesteps, num_features)`.
+        flag_weight: What flags count; 1 = like other features.
+
+    Returns:
+        `(num_features,)`.
+
+    Example:
+        >>> series = np.array([[0.0, 3.1], [1.0, 3.4], [0.0, 2.7]])
+        >>> flag_weights([[series]], 0.1).tolist()
+        [0.1, 1.0]
+    """
+    is_flag = np.zeros(entities[0][0].shape[1], bool)
+    if flag_weight != 1:
+        counts = np.array([_count_values(series) for series in entities])
+        is_flag = counts.max(axis=0) == 2
+    return np.where(is_flag, flag_weight, 1.0)
+
+
+def _count_values(series: Sequence[np.ndarray]) -> np.ndarray:
+    """`(num_features,)` how many different values there are: at most 1, 2, or 3 for more."""
+    low, high = _range(series)
+
+    def is_between(block: np.ndarray) -> np.ndarray:
         return (block > low) & (block < high)  # NaN is not
 
-    return sum(_column_sums(values, count_between) for values in series) == 0
+    others = sum(_column_sums(values, is_between) for values in series)
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1e-3)
+    return np.where(high - low <= _CONSTANT * size, 1, np.where(others == 0, 2, 3))
+
+
+def _range(series: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest value of each feature."""
+    low = np.min([np.fmin.reduce(v, axis=0, initial=np.inf) for v in series], axis=0)
+    high = np.max([np.fmax.reduce(v, axis=0, initial=-np.inf) for v in series], axis=0)
+    return low, high
 
 
 def fill_missing(values: np.ndarray, state: np.ndarray | None = None) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tsad_keras.errors import InputError
-from tsad_keras.scaling import Scaler, last_seen
+from tsad_keras.scaling import Scaler, flag_weights, last_seen
 from tsad_keras.smoothing import CausalSmoother
 from tsad_keras.thresholds import choose_threshold, series_threshold
 from tsad_keras.windows import split_train_validation
@@ -24,7 +24,7 @@ class Baseline(abc.ABC):
 
     Args:
         clip: z-scores beyond it are cut, in train standard deviations.
-        flag_weight: Of `Scaler`.
+        flag_weight: What features of two values count (`flag_weights`).
         smoothing_span: Time steps of the causal smoother (`CausalSmoother`); 1 = none.
         validation_fraction: Tail of each training series that gives the threshold.
         window_size: Least length of that tail, time steps.
@@ -95,7 +95,7 @@ class Baseline(abc.ABC):
         heads, tails = split_train_validation(series, self.window_size, self.validation_fraction)
         # The threshold comes from rows that were not learnt from. The final scores use all rows if
         # that is cheap: a baseline with a tenth of its data held back would be easier to beat.
-        self.scaler_ = Scaler(self.clip, flag_weight=self.flag_weight).fit(heads)
+        self.scaler_ = self._fitted_scaler(heads)
         validation = [
             self.scaler_.transform(tail, last_seen(head))
             for head, tail in zip(heads, tails, strict=True)
@@ -106,7 +106,7 @@ class Baseline(abc.ABC):
         scores = [self._smooth(self.combine(outputs)) for outputs in self.validation_outputs_]
         self.threshold_ = self.choose_threshold(np.concatenate(scores))
         if self.refits:
-            self.scaler_ = Scaler(self.clip, flag_weight=self.flag_weight).fit(series)
+            self.scaler_ = self._fitted_scaler(series)
             self._learn([self.scaler_.transform(values) for values in series], [])
         return self
 
@@ -171,6 +171,9 @@ class Baseline(abc.ABC):
     def choose_threshold(self, scores: np.ndarray) -> float:
         """The label-free rule on scores of normal data, smoothed as those that it will judge."""
         return choose_threshold(scores, self.threshold_method, self.false_alarm_rate)
+
+    def _fitted_scaler(self, series: list[np.ndarray]) -> Scaler:
+        return Scaler(self.clip).fit(series, flag_weights([series], self.flag_weight))
 
     def _smooth(self, scores: np.ndarray) -> np.ndarray:
         return CausalSmoother(self.smoothing_span).update(scores[:, None])[:, 0]

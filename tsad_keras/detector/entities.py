@@ -84,7 +84,9 @@ class EntityScorer(SeriesScorer):
                     "which keeps no entities; leave it out and save what `adapt` returns"
                 )
         series = check_series(X, self.feature_names_, 1)
-        (part,) = fitting.split_parts(self.config, series, self.feature_names_)
+        # Networks and memory know the features by the weights that they were trained with.
+        weight = next(iter(self.entities_.values()), self).scaler_.weight_
+        (part,) = fitting.split_parts(self.config, series, self.feature_names_, weight=weight)
         adapted = self._sharing_networks()
         scale = fitting.error_scale(self.config, adapted.window_outputs, part)
         adapted._adopt(part, scale)

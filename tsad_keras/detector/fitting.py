@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
-from tsad_keras.scaling import Scaler, last_seen
+from tsad_keras.scaling import Scaler, flag_weights, last_seen
 from tsad_keras.training import (
     AdversarialStep,
     AveragedAdamW,
@@ -83,6 +84,8 @@ def split_parts(
     series: Sequence[np.ndarray],
     feature_names: Sequence[str],
     entity_names: Sequence[str] | None = None,
+    *,
+    weight: np.ndarray | None = None,
 ) -> list[Part]:
     """Cuts the validation tails off and scales each entity by itself.
 
@@ -91,6 +94,7 @@ def split_parts(
         series: Raw series `(num_timesteps, num_features)`.
         feature_names: For messages.
         entity_names: The entity of each series; one may have several. None: one part for all.
+        weight: `(num_features,)` of the features; default: `flag_weights` of all entities.
 
     Returns:
         A part for each entity, in the order of their first series.
@@ -101,44 +105,51 @@ def split_parts(
     groups: dict[str | None, list[np.ndarray]] = {}
     for name, values in zip(entity_names or [None] * len(series), series, strict=True):
         groups.setdefault(name, []).append(values)
-    parts = []
+    halves = {}
     for name, members in groups.items():
-        try:
-            parts.append(_split_part(config, name, members, feature_names))
-        except InputError as error:
-            if name is None:
-                raise
-            raise InputError(f"entity {name!r}: {error}") from error
-    if len(parts) == 1:
-        _tell_flags(parts[0].scaler, feature_names)
+        with _named(name):
+            halves[name] = split_train_validation(
+                members, config.window_size, config.validation_fraction
+            )
+            check_varies(halves[name][0], feature_names)
+    if weight is None:
+        weight = flag_weights([train for train, _ in halves.values()], config.flag_weight)
+        _tell_flags(weight, feature_names)
+    parts = []
+    for name, (train, validation) in halves.items():
+        with _named(name):
+            scaler = Scaler(config.clip).fit(train, weight)
+        tails = zip(validation, train, strict=True)
+        parts.append(
+            Part(
+                name,
+                scaler,
+                [scaler.transform(values) for values in train],
+                [scaler.transform(tail, last_seen(head)) for tail, head in tails if len(tail)],
+            )
+        )
     return parts
 
 
-def _tell_flags(scaler: Scaler, feature_names: Sequence[str]) -> None:
-    flags = [feature_names[index] for index in np.flatnonzero(scaler.weight_ != 1)]
+@contextlib.contextmanager
+def _named(entity: str | None) -> Iterator[None]:
+    """Names the entity in an error of what is at fault."""
+    try:
+        yield
+    except InputError as error:
+        if entity is None:
+            raise
+        raise InputError(f"entity {entity!r}: {error}") from error
+
+
+def _tell_flags(weight: np.ndarray, feature_names: Sequence[str]) -> None:
+    flags = [feature_names[index] for index in np.flatnonzero(weight != 1)]
     if flags:
         logger.info(
             "%d of %d features have two values on train and count %g (flag_weight): %s%s",
-            *(len(flags), len(feature_names), scaler.flag_weight),
+            *(len(flags), len(feature_names), weight.min()),
             *(", ".join(flags[:_LISTED]), ", ..." if len(flags) > _LISTED else ""),
         )
-
-
-def _split_part(
-    config: Config, name: str | None, series: list[np.ndarray], feature_names: Sequence[str]
-) -> Part:
-    train, validation = split_train_validation(
-        series, config.window_size, config.validation_fraction
-    )
-    check_varies(train, feature_names)
-    scaler = Scaler(config.clip, flag_weight=config.flag_weight).fit(train)
-    tails = zip(validation, train, strict=True)
-    return Part(
-        name,
-        scaler,
-        [scaler.transform(values) for values in train],
-        [scaler.transform(tail, last_seen(head)) for tail, head in tails if len(tail)],
-    )
 
 
 def train_networks(

@@ -78,7 +78,7 @@ def _set_calibration(
     for name in ("mean", "scale", "weight", "error_scale"):
         if arrays[name].shape != (len(detector.feature_names_),):
             raise ValueError(f"{name} has shape {arrays[name].shape}")
-    detector.scaler_ = Scaler(detector.config.clip, flag_weight=detector.config.flag_weight)
+    detector.scaler_ = Scaler(detector.config.clip)
     for name in ("mean", "scale", "weight"):
         setattr(detector.scaler_, f"{name}_", arrays[name])
     detector.error_scale_ = arrays["error_scale"]
