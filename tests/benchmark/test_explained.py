@@ -10,7 +10,10 @@ from tsad_keras.datasets.base import AnomalySegment, TimeSeriesDataset
 from tsad_keras.reporting.aggregate import mean_explanations
 from tsad_keras.reporting.explained import explanations_markdown
 
-SCALER = types.SimpleNamespace(transform=lambda values: np.asarray(values) - 1.0)
+WEIGHT = np.array([0.1, 1.0, 1.0, 1.0])  # z-scores know no flags
+SCALER = types.SimpleNamespace(
+    transform=lambda values: (np.asarray(values) - 1.0) * np.sqrt(WEIGHT), weight_=WEIGHT
+)
 DETECTOR = types.SimpleNamespace(scaler_=SCALER)
 
 
