@@ -412,14 +412,16 @@ def test_memory_stays_flat(tmp_path):
         for _ in range(60):
             file.write(row * 1000)
     whole = 60_000 * 10 * 8
-    chunks = iterate_table(path, chunk_size=500)
-    next(chunks)
-    tracemalloc.start()
-    count = 500 + sum(chunk.num_timesteps for chunk in chunks)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert count == 60_000
-    assert peak < whole / 4
+    peaks = []
+    for _ in range(3):  # what threads of other tests allocate meanwhile is counted, too
+        chunks = iterate_table(path, chunk_size=500)
+        next(chunks)
+        tracemalloc.start()
+        count = 500 + sum(chunk.num_timesteps for chunk in chunks)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert count == 60_000
+    assert min(peaks) < whole / 4
 
 
 @pytest.mark.parametrize("row_group_size", [10_000, 200_000])
