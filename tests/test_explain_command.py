@@ -2,12 +2,15 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tsad_keras.cli import EXIT_BAD_INPUT, main
+from tsad_keras.commands.explanations import _contribution_rows
+from tsad_keras.scaling import Scaler
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +86,12 @@ def test_bad_input_is_one_line(files, tmp_path, capsys, words, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_rows_tell_the_deviation_of_train_whatever_a_feature_counts():
+    train = np.random.default_rng(0).normal(0, 3, (100, 2))
+    scaler = Scaler().fit([train], np.array([0.1, 1.0]))
+    detector = types.SimpleNamespace(scaler_=scaler, feature_names_=("flag", "load"))
+    rows = _contribution_rows(detector, train[0], np.array([2.0, 1.0]))
+    assert [row["feature"] for row in rows] == ["flag", "load"]
+    np.testing.assert_allclose([row["train_std"] for row in rows], train.std(axis=0))

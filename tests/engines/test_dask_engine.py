@@ -1,5 +1,6 @@
 """Dask with two worker processes for real; one is killed in the middle."""
 
+import contextlib
 import os
 import re
 import signal
@@ -243,3 +244,19 @@ def test_flags_of_train_that_do_not_fit(words, message, capsys, tmp_path):
     assert main(words) == EXIT_BAD_INPUT
     assert message in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+def test_workers_elsewhere_are_told_whole_paths(monkeypatch, tmp_path):
+    from tsad_keras.engines import dask_engine
+
+    def answer(client, function, tasks, name, advice):
+        return [(task, {"state": "trained", "process": 1}) for task in tasks]
+
+    monkeypatch.setattr(dask_engine, "_client", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(dask_engine, "_answers", answer)
+    monkeypatch.chdir(tmp_path)
+    given = []
+    task = {"entity": "web-0", "folder": "models/web-0", "data_dir": "data"}
+    train_on_dask([task], on_answer=lambda task, answer: given.append(task))
+    folders = {"folder": str(tmp_path / "models" / "web-0"), "data_dir": str(tmp_path / "data")}
+    assert given == [{"entity": "web-0", **folders}]

@@ -234,7 +234,7 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
                 error_scale=scale,
                 realism_weight=config.realism_weight,
             )
-        return judge.update(outputs).sum(axis=1)
+        return judge.scores(outputs)
 
     return _Fitted(
         validation=[validation],
