@@ -105,6 +105,7 @@ def test_fused_pieces_and_moved_state_change_nothing():
 @pytest.mark.parametrize("left_out", [{}, *({name: False} for name in PARTS), {"burst_span": 0}])
 def test_scores_alone_are_the_sums_of_contributions_however_cut(left_out):
     outputs = point_outputs(90, 7)
+    outputs[50, :FEATURES] *= 1e4  # a burst
     expected = fused(**left_out).update(outputs).sum(axis=1)
     whole = fused(**left_out).scores(outputs)
     np.testing.assert_allclose(whole, expected, rtol=1e-12)

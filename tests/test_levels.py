@@ -102,3 +102,12 @@ def test_levels_survive_as_arrays_and_refuse_other_shapes():
         FusionLevels.from_arrays({"fusion_levels": np.zeros((3, 3))}, FEATURES)
     with pytest.raises(KeyError):
         FusionLevels.from_arrays({"fusion_levels": np.zeros((4, 3))}, FEATURES)
+
+
+def test_sums_do_not_depend_on_how_many_rows_come_at_once():
+    random = np.random.default_rng(0)
+    outputs, scales = random.random((500, 152)), random.random((2, 38)) + 0.1
+    whole = view_sums(outputs, *scales)
+    pieces = [view_sums(part, *scales) for part in np.split(outputs, [1, 2, 30, 33])]
+    for index, view in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([piece[index] for piece in pieces]), view)

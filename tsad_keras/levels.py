@@ -181,6 +181,7 @@ def view_sums(
 ) -> list[np.ndarray]:
     """The sums over features of `iterate_views`, without the arrays of that size."""
     blocks = _blocks(outputs, error_scale, pattern_scale)
+    # Not `block @ ...`: its last bits depend on how many rows come at once.
     return [np.einsum("ij,j->i", block, 1.0 / divisor) for block, divisor in blocks]
 
 

@@ -45,6 +45,9 @@ def test_random_order_z_score_and_contributions():
     assert random["hit_rate_100"] == random["peak_hit_rate_100"] == pytest.approx(3 / 8)
     # By z-scores, the first segment is right and of the second one a, of a and b, is.
     assert z_score["hit_rate_100"] == pytest.approx((1 + 0.5) / 2)
+    # There a and b share the first two ranks, c and d the others.
+    shared = 0.5 * (1 / np.log2(np.arange(2, 6))).sum() / (1 + 1 / np.log2(3))
+    assert z_score["ndcg_5"] == pytest.approx((1 + shared) / 2)
     # The mean over the first segment says c; its peak, the first row, says a.
     assert (ours["hit_rate_100"], ours["ndcg_5"]) == (1, 1)
     assert (ours["peak_hit_rate_100"], ours["peak_ndcg_5"]) == (0.5, pytest.approx(0.815, abs=1e-3))

@@ -12,5 +12,5 @@ def test_shifts_know_no_weights():
     for weight in (None, np.array([0.01, 1.0])):
         facts = drift_from(Scaler().fit([train], weight), train + 2 * train.std(axis=0), ("a", "b"))
         shifts.append({row["feature"]: row["shift"] for row in facts["worst_features"]})
-    assert shifts[0] == shifts[1]
-    np.testing.assert_allclose(list(shifts[0].values()), 2.0)
+    for found in shifts:
+        np.testing.assert_allclose([found["a"], found["b"]], 2.0)
