@@ -22,6 +22,7 @@ FLOORS = {
     "version": 0,
     "evaluation": 0,
     "datasets": 1,
+    "calibration": 2,
     "scaling": 2,
     "windows": 2,
     "masking": 2,

@@ -25,7 +25,7 @@ def test_the_fused_score_is_the_formula():
     normal, outputs = point_outputs(500, 1), point_outputs(80, 2)
     levels = FusionLevels.of([normal[:200], normal[200:]], SCALE)
     means = normal[:, 6:9].mean(axis=0)
-    pattern_scale = np.maximum(means, 0.5 * means.mean())
+    pattern_scale = np.maximum(means, 0.25 * means.mean())
     np.testing.assert_allclose(levels.pattern_scale, pattern_scale)
 
     def parts(values):
@@ -39,7 +39,7 @@ def test_the_fused_score_is_the_formula():
         for known, found in zip(parts(normal), parts(outputs), strict=True)
     ]
     bursts = BurstDetector(LogLevel.of(parts(normal)[0]), 20).update(parts(outputs)[0])
-    expected = np.log1p(np.exp(standard[1] + standard[2] + 0.5 * standard[3] + 2 * bursts))
+    expected = np.log1p(np.exp(standard[1] + standard[2] + standard[3] / 8 + bursts))
     contributions = fused(levels).update(outputs)
     np.testing.assert_allclose(contributions.sum(axis=1), expected, rtol=1e-9)
     assert (contributions >= 0).all()
@@ -50,7 +50,7 @@ def test_a_view_explains_what_it_found():
     outputs[40] = point_outputs(500, 1).mean(axis=0)  # nothing strange in any view
     for view in (1, 2, 3):  # smoothed, pattern, level
         changed = outputs.copy()
-        changed[40, 3 * view + 1] *= 1e4
+        changed[40, 3 * view + 1] *= 1e12 if view == 3 else 1e4  # levels weigh an eighth
         contributions = fused(burst_span=0).update(changed)
         assert contributions[40, 1] > 0.9 * contributions[40].sum()
 

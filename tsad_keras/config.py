@@ -106,10 +106,10 @@ class Config:
     num_neighbours: int = 5  # of them that count; one alone could itself be an anomaly
     burst_span: int = 100  # time steps of the past that short bursts stand out of; 0 = no bursts
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
-    calibrate: bool = True  # divide each feature's error by its mean on train
+    calibrate: bool = True  # divide each feature's error by what is typical of it on train
     # Fused: of a mean of the reconstruction error that fades both ways within a window. Other
     # modes: causal, over three scales (raw, so many steps, 4 times as many). 1 = off.
-    smoothing_span: int = 11
+    smoothing_span: int = 15
     # pot: extreme values of the validation scores; percentile: a quantile; sigma: mean + k sigma
     threshold_method: Literal["pot", "percentile", "sigma"] = "pot"
     false_alarm_rate: float = 0.01  # expected share of alarmed steps on normal data

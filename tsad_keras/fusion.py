@@ -10,8 +10,8 @@ from tsad_keras.levels import BurstDetector, FusionLevels, iterate_views, view_s
 from tsad_keras.scoring import combine_scores
 from tsad_keras.smoothing import CausalSmoother
 
-BURST_WEIGHT = 2.0  # beside the views of the fused score; 1 to 3 do about as well
-LEVEL_WEIGHT = 0.5  # 1 is better for MSL and worse for servers (benchmarks/LOG.md)
+BURST_WEIGHT = 1.0  # beside the views of the fused score; 1.5 does about as well
+LEVEL_WEIGHT = 0.125  # 0.25 is better for MSL and worse for servers (benchmarks/LOG.md)
 EVEN = 1e-3  # share that is given out evenly, so that shares are smooth where all errors vanish
 TINY = 1e-12
 
@@ -22,7 +22,7 @@ class FusedScore:
     With z(e) the standardised logarithm of an error, its mean over the features (`LogLevel`):
 
         score = log(1 + exp(z(smoothed reconstruction error) + z(patterns' error)
-                            + 0.5 z(levels' error) + 2 burst of the reconstruction error))
+                            + 1/8 z(levels' error) + burst of the reconstruction error))
 
     About 0.7 is normal; large scores are the sum itself. What no view finds strange stays near 0,
     and a view counts by how strange its error is and not by its unit.

@@ -18,7 +18,7 @@ _OFFSET = 0.01  # of the mean normal score: an error of nearly nothing is no gre
 _LEAST_DEVIATION = 0.1  # log units; the spread of a short validation part is not to be believed
 BURST_DEVIATION = 0.05  # log units; likewise for the last few scores
 BURST_LIMIT = 2.0  # standard deviations that are nothing special
-_LEAST_SCALE = 0.5  # of the mean over the features; a quiet feature must not drown the others
+_LEAST_SCALE = 0.25  # of the mean over the features; a quiet feature must not drown the others
 _TINY = 1e-12
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tsad_keras.calibration import typical_errors
 from tsad_keras.errors import InputError
 from tsad_keras.scaling import Scaler, flag_weights, last_seen
 from tsad_keras.smoothing import CausalSmoother
@@ -197,12 +198,12 @@ class ErrorBaseline(Baseline):
     """A baseline whose score is the mean over the features of a squared error.
 
     Args:
-        calibrate: Whether to divide each feature's error by its mean on train, as the detector
-            does.
+        calibrate: Whether to divide each feature's error by what is typical of it on train, as the
+            detector does (`tsad_keras.calibration`).
         **settings: As for `Baseline`.
 
     Attributes:
-        error_scale_: `(num_features,)` those means; a subclass sets it with `_set_error_scale`.
+        error_scale_: `(num_features,)` the divisors; a subclass sets them by `_set_error_scale`.
     """
 
     def __init__(self, *, calibrate: bool = False, **settings) -> None:
@@ -219,10 +220,9 @@ class ErrorBaseline(Baseline):
         calibrate = self.calibrate if calibrate is None else calibrate
         return np.mean(outputs / self.error_scale_ if calibrate else outputs, axis=1)
 
-    def _set_error_scale(self, mean: np.ndarray) -> None:
-        # The detector's rule: a feature without error must not divide by nothing, flags count less.
-        least = 0.01 * mean.mean() + 1e-12
-        self.error_scale_ = np.maximum(mean, least) / self.scaler_.weight_
+    def _set_error_scale(self, window_errors: np.ndarray) -> None:
+        """Of mean squared errors in windows of the training part, `(num_windows, num_features)`."""
+        self.error_scale_ = typical_errors(window_errors, self.scaler_.weight_)
 
 
 def _as_list(X: Series) -> list[np.ndarray]:

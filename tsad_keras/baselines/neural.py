@@ -92,13 +92,13 @@ class NeuralBaseline(ErrorBaseline):
             for _ in range(self.steps_per_epoch):
                 chosen = random.choice(starts, self.batch_size)
                 self._step(gather_windows(joined, chosen, self.window_size))
-            value = float(self._mean_errors(*validation_windows).mean())
+            value = float(self._errors_of_windows(*validation_windows).mean())
             if value < best:
                 best, best_weights, self.best_epoch_ = value, self.network_.get_weights(), epoch
             if epoch - self.best_epoch_ >= self.patience:
                 break
         self.network_.set_weights(best_weights)
-        self._set_error_scale(self._mean_errors(joined, starts))
+        self._set_error_scale(self._errors_of_windows(joined, starts))
 
     def _compile(self, num_features: int) -> None:
         """Sets `_step`, which learns from windows, and `_window_errors`, which judges them."""
@@ -127,16 +127,16 @@ class NeuralBaseline(ErrorBaseline):
         lengths = [len(values) for values in series]
         return np.concatenate(series), starts_within_series(lengths, self.window_size, 1)
 
-    def _mean_errors(self, joined: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Means `(num_features,)` over the judged time steps of evenly spaced windows."""
+    def _errors_of_windows(self, joined: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Means over the judged time steps of evenly spaced windows: `(num_windows, num_features)`."""
         count = min(_MAX_WINDOWS, len(starts))
         chosen = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
-        total = np.zeros(joined.shape[1])
+        means = []
         for first in range(0, count, self.score_batch_size):
             part = chosen[first : first + self.score_batch_size]
             errors = self._window_errors(gather_windows(joined, part, self.window_size))
-            total += errors.mean(axis=1).sum(axis=0)
-        return total / count
+            means.append(errors.mean(axis=1, dtype=np.float64))
+        return np.concatenate(means)
 
     def _outputs(self, scaled: np.ndarray) -> np.ndarray:
         return score_points(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsad_keras.baselines.base import Baseline, ErrorBaseline
+from tsad_keras.calibration import piece_errors
 
 
 class L2NormBaseline(Baseline):
@@ -38,7 +39,7 @@ class PCAErrorBaseline(ErrorBaseline):
         self.components_ = np.zeros((0, scaled.shape[1]))
         if np.ptp(scaled, axis=0).max() > 0:  # shares of no variance are not defined
             self.components_ = PCA(self.explained_variance).fit(scaled).components_
-        self._set_error_scale(self._outputs(scaled).mean(axis=0))
+        self._set_error_scale(piece_errors(self._outputs(scaled)))
 
     def _outputs(self, scaled: np.ndarray) -> np.ndarray:
         centered = scaled - self.center_

@@ -13,7 +13,7 @@ from tsad_keras.smoothing import CausalSmoother
 # From scores `(num_timesteps,)` and those of normal data, which calibrate some, to scores.
 Post = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-_BURST_SPANS = 9  # a burst's past is so many times as long as the smoothing's middle scale
+_BURST_SPANS = 7  # a burst's past is so many times as long as the smoothing's middle scale
 
 
 def raw(scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -76,8 +76,8 @@ def posts(span: int) -> dict[str, Post]:
     """All of them by name; without a span only the first.
 
     Example:
-        >>> list(posts(11)), list(posts(1))
-        (['raw', 'ewma11', 'two11', 'scales11', 'burst11'], ['raw'])
+        >>> list(posts(15)), list(posts(1))
+        (['raw', 'ewma15', 'two15', 'scales15', 'burst15'], ['raw'])
     """
     found: dict[str, Post] = {"raw": raw}
     if span > 1:

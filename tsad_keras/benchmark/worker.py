@@ -27,7 +27,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.reporting.facts import data_fingerprint, peak_memory_mb, versions
 from tsad_keras.thresholds import choose_threshold, series_threshold
 
-FORMAT = 3  # of rows; those of another one are computed again
+FORMAT = 4  # of rows; those of another one are computed again
 METRICS = (
     "vus_pr_score",
     "vus_roc_score",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tsad_keras.calibration import typical_errors
 from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
@@ -227,12 +228,12 @@ def _joined(series: Sequence[np.ndarray]) -> np.ndarray:
     return series[0] if len(series) == 1 else np.concatenate(series)
 
 
-def mean_squared_errors(
+def window_errors(
     config: Config,
     window_outputs: Callable[[np.ndarray], np.ndarray],
     train: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Mean squared reconstruction error of each feature, over evenly spaced windows.
+    """Mean squared reconstruction error of each feature in evenly spaced windows.
 
     Args:
         config: The settings.
@@ -240,19 +241,19 @@ def mean_squared_errors(
         train: Scaled series.
 
     Returns:
-        `(num_features,)`.
+        `(num_windows, num_features)`.
     """
     num_features = train[0].shape[1]
     starts = thinned(
         starts_within_series([len(s) for s in train], config.window_size, config.score_stride),
         MAX_CALIBRATION_WINDOWS,
     )
-    total = np.zeros(num_features)
+    means = []
     for first in range(0, len(starts), config.score_batch_size):
         chosen = starts[first : first + config.score_batch_size]
         outputs = window_outputs(gather_from_series(train, chosen, config.window_size))
-        total += outputs[..., :num_features].mean(axis=1).sum(axis=0)
-    return total / len(starts)
+        means.append(outputs[..., :num_features].mean(axis=1, dtype=np.float64))
+    return np.concatenate(means)
 
 
 def error_scale(
@@ -269,10 +270,7 @@ def error_scale(
     """
     if not config.calibrate:
         return np.ones(part.train[0].shape[1])
-    mean = mean_squared_errors(config, window_outputs, part.train)
-    # A feature that is reconstructed perfectly must not divide by nothing. The mean of a flag is
-    # as small as its weight says: dividing by the mean alone would undo the weight.
-    return np.maximum(mean, 0.01 * mean.mean() + 1e-12) / part.scaler.weight_
+    return typical_errors(window_errors(config, window_outputs, part.train), part.scaler.weight_)
 
 
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:

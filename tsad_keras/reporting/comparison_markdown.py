@@ -113,7 +113,8 @@ def _protocol(shared_post: str, reference: str) -> str:
         f"(two; it looks ahead), as the mean of three causal scales ({shared_post}: the shared "
         "one), and that with the detector's bursts (burst). The fused score smooths inside and "
         "counts as it is everywhere (raw). "
-        '"Calibrated": errors of features divided by their mean on train, as the detector does. '
+        '"Calibrated": errors of features divided by what is typical of them on train, as the '
+        "detector does. "
         f"Rank 1 is best; a win is an entity on which no method is better. {reference} is the "
         "method that the others are tested against. No method has seen a label."
     )
