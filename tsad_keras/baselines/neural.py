@@ -128,7 +128,7 @@ class NeuralBaseline(ErrorBaseline):
         return np.concatenate(series), starts_within_series(lengths, self.window_size, 1)
 
     def _errors_of_windows(self, joined: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Means over the judged time steps of evenly spaced windows: `(num_windows, num_features)`."""
+        """Means `(num_windows, num_features)` over the judged steps of evenly spaced windows."""
         count = min(_MAX_WINDOWS, len(starts))
         chosen = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
         means = []
