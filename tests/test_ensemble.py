@@ -115,8 +115,8 @@ def test_ranks_use_the_same_members_without_training(folder, configs, make_serie
         make_series(300), verbose=False, directory=folder
     )
     assert num_fits == []
-    validation = ranked.decision_function(make_series(300))[-30:]
-    assert 0.4 < np.median(validation) < 1.2
+    validation = ranked.decision_function(make_series(300)[-30:])  # as `fit` scored it
+    assert 0.5 < np.median(validation) < 0.9  # ln 2: half of it ranks higher
     assert ranked.weights_sha256_ != load_detector(folder).weights_sha256_
 
 

@@ -12,8 +12,9 @@ from tsad_keras.errors import InputError
 from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
-FORMAT_VERSION = 2
-ENTITIES_FORMAT_VERSION = 3  # with `entities`: unknown to what knows 2 only; all else is the same
+# Higher also where the score of the same arrays has changed: thresholds belong to scores.
+FORMAT_VERSION = 4
+ENTITIES_FORMAT_VERSION = 5  # with `entities`: unknown to what knows 4 only; all else is the same
 FILE_NAME = "detector.npz"
 RATE_FILE = "data.json"
 

@@ -87,7 +87,7 @@ def test_settings_are_grouped_as_in_config_with_reason_and_default(capsys, monke
     found = re.findall(r"settings: ([^-]+?): --", text)
     assert found == sections and len(found) > 5
     assert "not drown (default 0.01)" in text
-    assert "divide each feature's error by its mean on train (default on)" in text
+    assert "divide each feature's error by what is typical of it on train (default on)" in text
     windows = text[text.index("settings: windows:") : text.index("settings: scaling:")]
     assert "--window-size N" in windows and "--clip" not in windows
 
