@@ -12,6 +12,7 @@ import pytest
 from tsad_keras import ContrastiveGANDetector, load_detector
 from tsad_keras.errors import InputError
 from tsad_keras.files import read_arrays, write_arrays
+from tsad_keras.windows import gather_windows, starts_within_series
 
 
 def fingerprint(detector):
@@ -429,6 +430,18 @@ def test_calibration_divides_by_the_errors_on_train(fit_quickly, make_series):
     np.testing.assert_allclose(ratio, np.tile(calibrated.error_scale_, (600, 1)), rtol=1e-4)
     # On the training part the calibrated errors are about 1.
     assert calibrated.decision_function(series[:540]).mean() == pytest.approx(1, rel=0.1)
+
+
+def test_calibration_is_by_what_is_typical_of_a_window(fit_quickly, make_series):
+    series = make_series()
+    series[100:130, 1] *= 8  # restless once
+    detector = fit_quickly(series, smoothing_span=1, score_mode="reconstruction")
+    size, stride = detector.config.window_size, detector.config.score_stride
+    starts = starts_within_series([540], size, stride)
+    windows = gather_windows(detector.prepare_rows(series[:540]), starts, size)
+    errors = detector.window_outputs(windows).mean(axis=1)
+    np.testing.assert_allclose(detector.error_scale_, np.sqrt(errors).mean(axis=0) ** 2, rtol=1e-5)
+    assert detector.error_scale_[1] < 0.8 * errors.mean(axis=0)[1]
 
 
 def test_flags_count_their_weight(fit_quickly, make_series, tmp_path, caplog):

@@ -309,6 +309,16 @@ def test_baselines_take_over_the_detectors_settings():
         assert baseline.false_alarm_rate == 0.01
 
 
+def test_calibration_is_by_pieces_of_the_training_part():
+    series = np.random.default_rng(0).normal(size=(1000, 3))
+    series[200:230, 0] *= 9  # restless once
+    fitted = PCAErrorBaseline(0.3, calibrate=True).fit(series)
+    (outputs,) = fitted.point_outputs(series)  # it learns from all rows in the end
+    pieces = outputs.reshape(10, 100, 3).mean(axis=1)
+    np.testing.assert_allclose(fitted.error_scale_, np.sqrt(pieces).mean(axis=0) ** 2)
+    assert fitted.error_scale_[0] < 0.8 * pieces.mean(axis=0)[0]
+
+
 def test_calibrated_errors_of_flags_count_their_weight():
     random = np.random.default_rng(0)
     series = np.column_stack([random.normal(size=(900, 2)), random.integers(0, 2, 900)])
