@@ -209,7 +209,7 @@ def test_patterns_see_an_order_that_rows_do_not():
 
 
 @pytest.mark.parametrize("cls", [PCAErrorBaseline, DenseAutoencoderBaseline])
-def test_calibration_divides_errors_by_their_mean_on_train(cls):
+def test_calibration_divides_errors_by_those_on_train(cls):
     baseline = fitted(cls, 1)
     (outputs,) = baseline.point_outputs(TEST)
     expected = (outputs / baseline.error_scale_).mean(axis=1)
@@ -317,6 +317,10 @@ def test_calibration_is_by_pieces_of_the_training_part():
     pieces = outputs.reshape(10, 100, 3).mean(axis=1)
     np.testing.assert_allclose(fitted.error_scale_, np.sqrt(pieces).mean(axis=0) ** 2)
     assert fitted.error_scale_[0] < 0.8 * pieces.mean(axis=0)[0]
+    network = make(DenseAutoencoderBaseline, calibrate=True).fit(series)
+    (outputs,) = network.point_outputs(series[:900])
+    share = network.error_scale_ / outputs.mean(axis=0)
+    assert share[0] < 0.7 < share[1:].min()
 
 
 def test_calibrated_errors_of_flags_count_their_weight():
