@@ -19,7 +19,7 @@ def typical_errors(window_errors: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
     Args:
         window_errors: `(num_windows, num_features)` mean squared error of each feature in windows
-            of the training part.
+            of the training part; over the judged time steps, for a forecaster the last one.
         weight: `(num_features,)` of the features: `Scaler.weight_`.
 
     Returns:
