@@ -339,12 +339,20 @@ def _scoring_boxes(config: Config) -> dict[str, Box]:
     rule = config.threshold_method
     rule = rule.upper() if rule == "pot" else rule
     rows = (
-        ("Series", "scaled as train\n" + _shape("T", (NUM_FEATURES,))),
-        ("Windows", f"a start every\n{config.score_stride} steps, and\none at the end"),
+        (
+            "Windows",
+            f"of the scaled series,\na start every\n{config.score_stride} steps\n"
+            + _shape("T", (NUM_FEATURES,)),
+        ),
         (
             "Autoencoder",
-            f"squared errors ÷\ntheir mean on train,\nsmoothed, span {config.smoothing_span}\n"
+            f"squared errors ÷\nwhat is typical,\nsmoothed, span {config.smoothing_span}\n"
             + _shape("T", (NUM_FEATURES,)),
+        ),
+        (
+            "Forecast",
+            f"of each feature from\nits last {config.forecast_order} rows,\n"
+            f"errors likewise\n" + _shape("T", (NUM_FEATURES,)),
         ),
         (
             "Memory",

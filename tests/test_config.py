@@ -193,3 +193,19 @@ def test_a_binary_config_file_is_an_input_error(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot read"):
         Config.from_json(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("settings", "lags"),
+    [
+        ({}, 3),
+        ({"forecast_order": 0}, 0),
+        ({"forecast_order": 7, "window_size": 10}, 5),  # both directions within a window
+        ({"window_size": 2, "patch_size": 1, "score_stride": 1}, 1),
+        ({"score_mode": "reconstruction"}, 0),
+        ({"score_mode": "combined"}, 0),
+    ],
+)
+def test_forecasts_look_back_half_a_window_at_most(settings, lags):
+    settings = {"score_stride": min(50, settings.get("window_size", 50)), **settings}
+    assert Config(**settings).forecast_lags == lags

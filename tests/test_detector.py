@@ -366,15 +366,52 @@ def test_the_fused_score_survives_saving(fused_detector, make_series, tmp_path):
         )
     assert again.weights_sha256_ == fused_detector.weights_sha256_
     parts = fused_detector.components(series)
-    names = ["reconstruction_error", "smoothed_error", "pattern_error", "level_error", "realism"]
+    views = ("reconstruction", "smoothed", "forecast", "pattern", "level")
+    names = [*(f"{view}_error" for view in views), "realism"]
     assert list(parts) == names and all(part.shape == (90,) for part in parts.values())
 
 
-def test_a_damaged_memory_is_refused(fused_detector, tmp_path):
+def test_the_forecast_counts_and_can_be_left_out(fused_detector, tiny_config, make_series):
+    config = {**tiny_config, "epochs": 1, "steps_per_epoch": 2, "burst_span": 20}
+    without = ContrastiveGANDetector(**config, forecast_order=0).fit(make_series(), verbose=False)
+    assert without.autoregression_ is None and without.fusion_levels_.forecast is None
+    assert fused_detector.autoregression_.order == 3
+    series = make_series(90, seed=4)
+    parts, others = fused_detector.components(series), without.components(series)
+    assert parts.keys() - others.keys() == {"forecast_error"}
+    for name, values in others.items():  # the same networks and the same memory
+        np.testing.assert_allclose(parts[name], values, rtol=1e-6)
+    jumpy = series.copy()
+    jumpy[40:60:2, 1] += 2.0 * series[:, 1].std()
+    rise = fused_detector.decision_function(jumpy) - fused_detector.decision_function(series)
+    before = without.decision_function(jumpy) - without.decision_function(series)
+    assert rise[40:60].mean() > before[40:60].mean() > 0
+    assert fused_detector.explain(jumpy)[40:60].mean(axis=0).argmax() == 1
+
+
+def test_what_is_typical_of_forecasts_is_that_of_train(fused_detector, make_series):
+    from tsad_keras.calibration import typical_errors
+    from tsad_keras.detector import fitting
+
+    config, names = fused_detector.config, fused_detector.feature_names_
+    (part,) = fitting.split_parts(config, [make_series()], names)
+    errors = fitting.window_errors(config, fused_detector.window_outputs, part.train)
+    weight = part.scaler.weight_
+    typical = typical_errors(errors[:, 2 * len(names) : 3 * len(names)], weight)
+    np.testing.assert_allclose(fused_detector.fusion_levels_.forecast_scale, typical)
+    np.testing.assert_allclose(
+        fused_detector.error_scale_, typical_errors(errors[:, : len(names)], weight)
+    )
+
+
+def test_a_damaged_memory_or_forecast_is_refused(fused_detector, tmp_path):
     fused_detector.save(tmp_path)
     arrays, header = read_arrays(tmp_path / "detector.npz")
     for name, value in (
         ("memory/patterns", arrays["memory/patterns"][:, :-1]),
+        ("autoregression/coefficients", arrays["autoregression/coefficients"][1:]),
+        ("autoregression/intercepts", arrays["autoregression/intercepts"][:-1]),
+        ("forecast_scale", np.ones(2)),
         ("pattern_scale", np.ones(2)),
         ("fusion_levels", np.ones((2, 3))),
     ):

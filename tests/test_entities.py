@@ -30,6 +30,7 @@ def test_each_entity_has_its_own_scaler_and_shares_the_networks(detector, fleet)
     assert list(detector.entities_) == ["small", "large"]
     small, large = detector.entity("small"), detector.entity("large")
     assert small.networks_ is large.networks_ and small.memory_ is large.memory_
+    assert small.autoregression_ is large.autoregression_ is not None
     assert np.allclose(large.scaler_.scale_, 1000 * small.scaler_.scale_)
     # Scaled by itself, the large one is the small one: that is what the setting is for.
     scores = [one.decision_function(fleet[name]) for name, one in detector.entities_.items()]
@@ -84,12 +85,12 @@ def test_saved_and_loaded_it_scores_the_same(detector, fleet, tmp_path):
     assert again.config == detector.config and list(again.entities_) == list(fleet)
     assert again.decision_function(fleet).tobytes() == detector.decision_function(fleet).tobytes()
     assert again.weights_sha256_ == detector.weights_sha256_
-    assert read_arrays(tmp_path / "all" / "detector.npz")[1]["format_version"] == 5
+    assert read_arrays(tmp_path / "all" / "detector.npz")[1]["format_version"] == 7
     # One entity alone is an ordinary model, in the ordinary format.
     detector.entity("large").save(tmp_path / "one")
     one = load_detector(tmp_path / "one")
     assert one.entities_ == {} and not one.config.entity_scaling
-    assert read_arrays(tmp_path / "one" / "detector.npz")[1]["format_version"] == 4
+    assert read_arrays(tmp_path / "one" / "detector.npz")[1]["format_version"] == 6
     expected = detector.entity("large").decision_function(fleet["large"])
     assert one.decision_function(fleet["large"]).tobytes() == expected.tobytes()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsad_keras.levels import BurstDetector, FusionLevels, LogLevel, view_sums
+from tsad_keras.levels import BurstDetector, FusionLevels, LogLevel, view_scales, view_sums
 
 RANDOM = np.random.default_rng(0)
 NORMAL = np.exp(RANDOM.normal(2.0, 1.0, 5000))
@@ -83,31 +83,39 @@ def test_weights_outlive_calibration():
     assert uncalibrated.pattern_scale.tolist() == [1, 1, 1]
 
 
-def test_levels_survive_as_arrays_and_refuse_other_shapes():
-    for views in (2, 4):
-        levels = FusionLevels.of([point_outputs(100, 5, views)], SCALE)
-        again = FusionLevels.from_arrays(levels.arrays(), FEATURES)
-        outputs = point_outputs(30, 6, views)
-        assert again.arrays().keys() == levels.arrays().keys()
-        for found, expected in zip(
-            view_sums(outputs, SCALE, again.pattern_scale),
-            view_sums(outputs, SCALE, levels.pattern_scale),
-            strict=True,
-        ):
-            np.testing.assert_array_equal(found, expected)
-        assert (again.raw, again.level) == (levels.raw, levels.level)
-    with pytest.raises(ValueError, match="pattern_scale has shape"):
-        FusionLevels.from_arrays(levels.arrays(), FEATURES + 1)
-    with pytest.raises(ValueError, match="fusion_levels has shape"):
-        FusionLevels.from_arrays({"fusion_levels": np.zeros((3, 3))}, FEATURES)
+@pytest.mark.parametrize(
+    ("views", "forecast_scale"), [(2, None), (3, SCALE / 7), (4, None), (5, SCALE / 7)]
+)
+def test_levels_survive_as_arrays(views, forecast_scale):
+    levels = FusionLevels.of([point_outputs(100, 5, views)], SCALE, forecast_scale)
+    again = FusionLevels.from_arrays(levels.arrays(), FEATURES)
+    outputs = point_outputs(30, 6, views)
+    assert again.arrays().keys() == levels.arrays().keys()
+    found = view_sums(outputs, again.scales(SCALE))
+    expected = view_sums(outputs, levels.scales(SCALE))
+    assert len(found) == views and list(found) == list(expected)
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name])
+        assert getattr(again, name) == getattr(levels, name)
+
+
+def test_arrays_of_other_shapes_are_refused():
+    arrays = FusionLevels.of([point_outputs(100, 5, 5)], SCALE, SCALE).arrays()
+    for name in ("forecast_scale", "pattern_scale"):
+        with pytest.raises(ValueError, match=f"{name} has shape"):
+            FusionLevels.from_arrays({**arrays, name: np.ones(FEATURES + 1)}, FEATURES)
+        without = {key: array for key, array in arrays.items() if key != name}
+        with pytest.raises(ValueError, match="fusion_levels has shape"):
+            FusionLevels.from_arrays(without, FEATURES)
     with pytest.raises(KeyError):
-        FusionLevels.from_arrays({"fusion_levels": np.zeros((4, 3))}, FEATURES)
+        FusionLevels.from_arrays({}, FEATURES)
 
 
 def test_sums_do_not_depend_on_how_many_rows_come_at_once():
     random = np.random.default_rng(0)
     outputs, scales = random.random((500, 152)), random.random((2, 38)) + 0.1
-    whole = view_sums(outputs, *scales)
-    pieces = [view_sums(part, *scales) for part in np.split(outputs, [1, 2, 30, 33])]
-    for index, view in enumerate(whole):
-        np.testing.assert_array_equal(np.concatenate([piece[index] for piece in pieces]), view)
+    scales = view_scales(scales[0], pattern_scale=scales[1])
+    whole = view_sums(outputs, scales)
+    pieces = [view_sums(part, scales) for part in np.split(outputs, [1, 2, 30, 33])]
+    for name, view in whole.items():
+        np.testing.assert_array_equal(np.concatenate([piece[name] for piece in pieces]), view)

@@ -104,6 +104,7 @@ class Config:
     score_mode: Literal["fused", "reconstruction", "realism", "combined"] = "fused"
     memory_size: int = 1000  # training patterns kept for the fused score; 0 = no memory
     num_neighbours: int = 5  # of them that count; one alone could itself be an anomaly
+    forecast_order: int = 3  # rows that the fused score's forecast looks back; 0 = no forecast
     burst_span: int = 100  # time steps of the past that short bursts stand out of; 0 = no bursts
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by what is typical of it on train
@@ -141,6 +142,13 @@ class Config:
     def has_memory(self) -> bool:
         """Whether scores need a memory of training patterns."""
         return self.score_mode == "fused" and self.memory_size > 0
+
+    @property
+    def forecast_lags(self) -> int:
+        """Rows that forecasts look back: `forecast_order`, or half a window; 0 = no forecast."""
+        if self.score_mode != "fused":
+            return 0
+        return min(self.forecast_order, self.window_size // 2)
 
     @property
     def has_realism(self) -> bool:
@@ -286,6 +294,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "checkpoint_minutes": (0, math.inf, True),
     "memory_size": (0, 1_000_000, False),
     "num_neighbours": (1, 1000, False),
+    "forecast_order": (0, 1000, False),
     "burst_span": (0, math.inf, False),
     "realism_weight": (0, math.inf, False),
     "smoothing_span": (1, math.inf, False),

@@ -6,23 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from tsad_keras.levels import BurstDetector, FusionLevels, iterate_views, view_sums
+from tsad_keras.levels import BurstDetector, FusionLevels, view_sums, views_of
 from tsad_keras.scoring import combine_scores
 from tsad_keras.smoothing import CausalSmoother
 
 BURST_WEIGHT = 1.0  # beside the views of the fused score; 1.5 does about as well
-LEVEL_WEIGHT = 0.125  # 0.25 is better for MSL and worse for servers (benchmarks/LOG.md)
+LEVEL_WEIGHT = 0.25  # more is better for MSL and worse for servers (benchmarks/LOG.md)
 EVEN = 1e-3  # share that is given out evenly, so that shares are smooth where all errors vanish
 TINY = 1e-12
 
 
 class FusedScore:
-    """One score of the reconstruction error and the memory's errors, time step by time step.
+    """One score of several views of a series: reconstruction, forecast and memory.
 
     With z(e) the standardised logarithm of an error, its mean over the features (`LogLevel`):
 
-        score = log(1 + exp(z(smoothed reconstruction error) + z(patterns' error)
-                            + 1/8 z(levels' error) + burst of the reconstruction error))
+        score = log(1 + exp(z(smoothed reconstruction error) + burst of the reconstruction error
+                            + z(smoothed forecast error)
+                            + z(patterns' error) + 1/4 z(levels' error)))
 
     About 0.7 is normal; large scores are the sum itself. What no view finds strange stays near 0,
     and a view counts by how strange its error is and not by its unit.
@@ -32,6 +33,7 @@ class FusedScore:
         error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
         burst_span: Of `BurstDetector`; 0 = without bursts.
         has_reconstruction: Whether the reconstruction error and its bursts count.
+        has_forecast: Whether the forecast error counts, if there is one.
         has_memory: Whether the memory's errors count, if there are any.
         has_smoothing: Whether the smoothed reconstruction error counts, or the raw one.
     """
@@ -43,44 +45,52 @@ class FusedScore:
         error_scale: np.ndarray,
         burst_span: int,
         has_reconstruction: bool = True,
+        has_forecast: bool = True,
         has_memory: bool = True,
         has_smoothing: bool = True,
     ) -> None:
         self._levels = levels
-        self._error_scale = error_scale
+        self._scales = levels.scales(error_scale)
         self._bursts = BurstDetector(levels.raw, burst_span) if burst_span else None
-        self._has_reconstruction = has_reconstruction
-        self._has_memory = has_memory
         self._has_smoothing = has_smoothing
+        # What counts of the levels, by the name of its view, and by how much.
+        self._weights: dict[str, float] = {}
+        if has_reconstruction:
+            self._weights["smoothed" if has_smoothing else "raw"] = 1.0
+        if has_forecast and levels.forecast is not None:
+            self._weights["forecast"] = 1.0
+        if has_memory and levels.pattern is not None:
+            self._weights |= {"pattern": 1.0, "level": LEVEL_WEIGHT}
 
     def update(self, outputs: np.ndarray) -> np.ndarray:
         """Takes further point outputs of the same series, returns their contributions.
 
         Args:
-            outputs: `(num_timesteps, 2 * num_features)` squared reconstruction errors, raw and
-                smoothed; with a memory twice as many columns, further the patterns' and the levels'
-                errors. Columns beyond these are not looked at.
+            outputs: `(num_timesteps, num_columns)`: `num_features` columns for each view, in this
+                order: squared reconstruction errors, raw and smoothed; with an autoregression the
+                smoothed forecast errors; with a memory the patterns' and the levels' errors.
+                Columns beyond these are not looked at.
 
         Returns:
             `(num_timesteps, num_features)`, not negative; rows sum to the score. Each view's part
             of a score is shared out in proportion to the features' errors: that of the
-            reconstruction by the larger of the raw and the smoothed error, those of the patterns
-            and the levels by their own. As much of the levels' part as the reconstruction has
-            itself is shared out like the reconstruction's.
+            reconstruction by the larger of the raw and the smoothed error, those of the other views
+            by their own. As much of the levels' part as the reconstruction has itself is shared out
+            like the reconstruction's.
         """
-        views = self._views(outputs)
-        sums = [view.sum(axis=1) for view in views]
-        return self._shared_out(views, self._strangeness(sums, self._burst(sums[0])))
+        views = views_of(outputs, self._scales)
+        sums = {name: view.sum(axis=1) for name, view in views.items()}
+        return self._shared_out(views, self._strangeness(sums, self._burst(sums["raw"])))
 
     def scores(self, outputs: np.ndarray) -> np.ndarray:
         """`update`, but returns the scores `(num_timesteps,)` alone, in a fraction of the time."""
-        sums = view_sums(outputs, self._error_scale, self._levels.pattern_scale)
-        return _joined(self._strangeness(sums, self._burst(sums[0])))
+        sums = view_sums(outputs, self._scales)
+        return _joined(self._strangeness(sums, self._burst(sums["raw"])))
 
     def of_means(self, outputs: np.ndarray) -> np.ndarray:
         """Contributions of means over windows `(num_windows, num_columns)`: no past, no bursts."""
-        views = self._views(outputs)
-        sums = [view.sum(axis=1) for view in views]
+        views = views_of(outputs, self._scales)
+        sums = {name: view.sum(axis=1) for name, view in views.items()}
         return self._shared_out(views, self._strangeness(sums, np.zeros(len(outputs))))
 
     def get_state(self) -> dict[str, np.ndarray]:
@@ -92,49 +102,44 @@ class FusedScore:
         if self._bursts is not None:
             self._bursts.set_state(state)
 
-    def _views(self, outputs: np.ndarray) -> list[np.ndarray]:
-        return list(iterate_views(outputs, self._error_scale, self._levels.pattern_scale))
-
     def _burst(self, raw_errors: np.ndarray) -> np.ndarray:
         if self._bursts is None:
             return np.zeros(len(raw_errors))
         return self._bursts.update(raw_errors)
 
-    def _strangeness(self, sums: list[np.ndarray], bursts: np.ndarray) -> np.ndarray:
-        """What each view that counts adds, `(num_views, num_timesteps)`, of its mean errors."""
-        raw, smoothed, *remembered = sums
-        found = []
-        if self._has_reconstruction:
-            errors = smoothed if self._has_smoothing else raw
-            level = self._levels.smoothed if self._has_smoothing else self._levels.raw
-            found.append(level.standardise(errors) + BURST_WEIGHT * bursts)
-        if self._has_memory:
-            levels = ((self._levels.pattern, 1.0), (self._levels.level, LEVEL_WEIGHT))
-            for (level, factor), errors in zip(levels, remembered, strict=False):
-                found.append(factor * level.standardise(errors))
-        return np.array(found)
+    def _strangeness(
+        self, sums: dict[str, np.ndarray], bursts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """What each view that counts adds, `(num_timesteps,)`, of its mean errors."""
+        found = {
+            name: weight * getattr(self._levels, name).standardise(sums[name])
+            for name, weight in self._weights.items()
+        }
+        for name in ("raw", "smoothed"):
+            if name in found:
+                found[name] = found[name] + BURST_WEIGHT * bursts
+        return found
 
-    def _shared_out(self, views: list[np.ndarray], strangeness: np.ndarray) -> np.ndarray:
-        raw, smoothed, *remembered = views
-        bases = []  # the errors by which a view's part of the score is shared out
-        if self._has_reconstruction:
-            # A smoothed error also tells of the neighbours; inside a burst the raw one is larger.
-            bases.append(np.maximum(raw, smoothed) if self._has_smoothing else raw)
-        if self._has_memory:
-            bases += remembered
+    def _shared_out(
+        self, views: dict[str, np.ndarray], strangeness: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        # The errors by which a view's part of the score is shared out. A smoothed reconstruction
+        # error also tells of the neighbours; inside a burst the raw one is larger.
+        bases = {**views, "smoothed": np.maximum(views["raw"], views["smoothed"])}
         scores = _joined(strangeness)
         # Only what lies above normal explains a score; EVEN decides where nothing does.
-        weights = np.maximum(strangeness, 0.0) + EVEN
-        if self._has_reconstruction and len(bases) == 3:
+        weights = {name: np.maximum(part, 0.0) + EVEN for name, part in strangeness.items()}
+        main = "smoothed" if self._has_smoothing else "raw"
+        if main in weights and "level" in weights:
             # Levels tell that something has moved, and badly what. As far as the reconstruction is
             # as strange, it is asked instead (benchmarks/README.md, Explanations).
-            moved = np.minimum(weights[0], weights[2])
-            weights[0] += moved
-            weights[2] -= moved
-        weights *= scores / weights.sum(axis=0)
-        contributions = np.zeros_like(raw)
-        for weight, errors in zip(weights, bases, strict=True):
-            contributions += weight[:, None] * shares(errors)
+            moved = np.minimum(weights[main], weights["level"])
+            weights[main] = weights[main] + moved
+            weights["level"] = weights["level"] - moved
+        factor = scores / sum(weights.values())
+        contributions = np.zeros_like(views["raw"])
+        for name, weight in weights.items():
+            contributions += (weight * factor)[:, None] * shares(bases[name])
         return contributions
 
 
@@ -178,9 +183,9 @@ class CombinedScore:
         self._smoother.set_state(state)
 
 
-def _joined(strangeness: np.ndarray) -> np.ndarray:
-    """Scores of what the views add, `(num_views, num_timesteps)`."""
-    return np.logaddexp(0.0, strangeness.sum(axis=0))
+def _joined(strangeness: dict[str, np.ndarray]) -> np.ndarray:
+    """Scores of what the views add, each `(num_timesteps,)`."""
+    return np.logaddexp(0.0, sum(strangeness.values()))
 
 
 def shares(errors: np.ndarray) -> np.ndarray:

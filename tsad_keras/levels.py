@@ -110,21 +110,25 @@ class BurstDetector:
 
 @dataclasses.dataclass(frozen=True)
 class FusionLevels:
-    """Where the parts of the fused score lie on normal data.
+    """Where the views of the fused score lie on normal data, and what their errors are divided by.
 
     Attributes:
         raw: Level of the reconstruction error.
         smoothed: Likewise, smoothed.
+        forecast: Level of the smoothed forecast error; None without an autoregression.
         pattern: Level of the patterns' error; None without a memory.
         level: Level of the levels' error; None without a memory.
-        pattern_scale: `(num_features,)` what a feature's pattern error is divided by; None without
-            a memory.
+        forecast_scale: `(num_features,)` what a feature's forecast error is divided by; None
+            without an autoregression.
+        pattern_scale: Likewise its pattern error; None without a memory.
     """
 
     raw: LogLevel
     smoothed: LogLevel
+    forecast: LogLevel | None = None
     pattern: LogLevel | None = None
     level: LogLevel | None = None
+    forecast_scale: np.ndarray | None = None
     pattern_scale: np.ndarray | None = None
 
     @classmethod
@@ -132,6 +136,7 @@ class FusionLevels:
         cls,
         outputs: Sequence[np.ndarray],
         error_scale: np.ndarray,
+        forecast_scale: np.ndarray | None = None,
         *,
         calibrate: bool = True,
         weight: np.ndarray | float = 1.0,
@@ -141,65 +146,89 @@ class FusionLevels:
         Args:
             outputs: Of each series, as for `FusedScore.update`.
             error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
+            forecast_scale: Likewise its forecast error; None if the outputs have none.
             calibrate: Whether a feature's pattern error is divided by its mean.
             weight: `(num_features,)` what a feature counts then: `Scaler.weight_`.
         """
         joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         width, pattern_scale = len(error_scale), None
-        if joined.shape[1] >= 4 * width:
+        before = (2 + (forecast_scale is not None)) * width  # columns
+        if joined.shape[1] >= before + 2 * width:
             pattern_scale = np.ones(width)
             if calibrate:
-                means = joined[:, 2 * width : 3 * width].mean(axis=0)
+                means = joined[:, before : before + width].mean(axis=0)
                 pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + _TINY) / weight
-        sums = view_sums(joined, error_scale, pattern_scale)
-        return cls(*map(LogLevel.of, sums), pattern_scale=pattern_scale)
+        sums = view_sums(joined, view_scales(error_scale, forecast_scale, pattern_scale))
+        levels = {name: LogLevel.of(values) for name, values in sums.items()}
+        return cls(**levels, forecast_scale=forecast_scale, pattern_scale=pattern_scale)
+
+    def scales(self, error_scale: np.ndarray) -> dict[str, np.ndarray]:
+        """`view_scales` of these levels."""
+        return view_scales(error_scale, self.forecast_scale, self.pattern_scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As arrays for `from_arrays`: `(num_parts, 3)` offset, mean and variance, and a scale."""
-        levels = [self.raw, self.smoothed, self.pattern, self.level]
+        """As arrays for `from_arrays`: `(num_views, 3)` offset, mean and variance, and scales."""
+        levels = [self.raw, self.smoothed, self.forecast, self.pattern, self.level]
         found = np.array([dataclasses.astuple(level) for level in levels if level is not None])
-        scale = {} if self.pattern_scale is None else {"pattern_scale": self.pattern_scale}
-        return {"fusion_levels": found, **scale}
+        scales = {name: getattr(self, name) for name in _SCALES}
+        kept = {name: scale for name, scale in scales.items() if scale is not None}
+        return {"fusion_levels": found, **kept}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], num_features: int) -> FusionLevels:
         """What `arrays` gave; a missing array is a KeyError, another shape a ValueError."""
         values = np.asarray(arrays["fusion_levels"], np.float64)
-        if values.shape not in ((2, 3), (4, 3)):
+        scales = {name: np.asarray(arrays[name], np.float64) for name in _SCALES if name in arrays}
+        for name, scale in scales.items():
+            if scale.shape != (num_features,):
+                raise ValueError(f"{name} has shape {scale.shape}")
+        names = list(view_scales(np.ones(num_features), **scales))
+        if values.shape != (len(names), 3):
             raise ValueError(f"fusion_levels has shape {values.shape}")
-        levels = [LogLevel(*map(float, row)) for row in values]
-        if len(levels) == 2:
-            return cls(*levels)
-        scale = np.asarray(arrays["pattern_scale"], np.float64)
-        if scale.shape != (num_features,):
-            raise ValueError(f"pattern_scale has shape {scale.shape}")
-        return cls(*levels, pattern_scale=scale)
+        levels = {name: LogLevel(*map(float, row)) for name, row in zip(names, values, strict=True)}
+        return cls(**levels, **scales)
 
 
-def view_sums(
-    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
-) -> list[np.ndarray]:
-    """The sums over features of `iterate_views`, without the arrays of that size."""
-    blocks = _blocks(outputs, error_scale, pattern_scale)
+_SCALES = ("forecast_scale", "pattern_scale")
+
+
+def view_scales(
+    error_scale: np.ndarray,
+    forecast_scale: np.ndarray | None = None,
+    pattern_scale: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """What the features' errors are divided by in each view that is there, in column order."""
+    scales = {"raw": error_scale, "smoothed": error_scale}
+    if forecast_scale is not None:
+        scales["forecast"] = forecast_scale
+    if pattern_scale is not None:
+        scales |= {"pattern": pattern_scale, "level": np.ones_like(pattern_scale)}
+    return scales
+
+
+def view_sums(outputs: np.ndarray, scales: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The sums over features of `views_of`, without the arrays of that size."""
     # Not `block @ ...`: its last bits depend on how many rows come at once.
-    return [np.einsum("ij,j->i", block, 1.0 / divisor) for block, divisor in blocks]
+    return {
+        name: np.einsum("ij,j->i", block, 1.0 / divisor)
+        for name, block, divisor in _blocks(outputs, scales)
+    }
 
 
-def iterate_views(
-    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
-) -> Iterator[np.ndarray]:
-    """The errors of each view, `(num_rows, num_features)`, that sum to their mean over features."""
-    for block, divisor in _blocks(outputs, error_scale, pattern_scale):
-        yield block / divisor
+def views_of(outputs: np.ndarray, scales: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The errors of each view, `(num_rows, num_features)`, that sum to their mean over features.
+
+    Args:
+        outputs: As for `FusedScore.update`.
+        scales: As `view_scales` gives them.
+    """
+    return {name: block / divisor for name, block, divisor in _blocks(outputs, scales)}
 
 
 def _blocks(
-    outputs: np.ndarray, error_scale: np.ndarray, pattern_scale: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    outputs: np.ndarray, scales: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """The columns of each view, and what they are divided by."""
-    scales = [error_scale, error_scale]
-    if pattern_scale is not None:
-        scales += [pattern_scale, np.ones_like(pattern_scale)]
-    width = len(error_scale)
-    for index, scale in enumerate(scales):
-        yield outputs[:, index * width : (index + 1) * width], scale * width
+    for index, (name, scale) in enumerate(scales.items()):
+        width = len(scale)
+        yield name, outputs[:, index * width : (index + 1) * width], scale * width

@@ -16,12 +16,11 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
     detector.scaler_.mean_ = np.linspace(mean, 2 * mean, num_features)
     detector.scaler_.scale_ = np.full(num_features, float(scale))
     detector.scaler_.weight_ = np.ones(num_features)
-    detector._set_networks(build_networks(detector.config, num_features), None)
+    detector._set_networks(build_networks(detector.config, num_features), None, None)
     detector.error_scale_ = np.linspace(0.5, 2.0, num_features)
-    if detector.config.has_memory:
-        _remember(detector, num_features)
+    forecast_scale = _remember(detector, num_features)
     normal = np.random.default_rng(2).normal(size=(4 * detector.config.window_size, num_features))
-    detector._choose_levels([normal.astype(np.float32)])
+    detector._choose_levels([normal.astype(np.float32)], forecast_scale)
     detector.threshold_ = detector.causal_threshold_ = detector.window_threshold_ = 2.5
     detector.score_level_ = detector.causal_score_level_ = 1.0
     detector.expected_false_alarm_rate_ = 0.01
@@ -29,18 +28,20 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
 
 
 def _remember(detector, num_features):
-    """A memory of a made-up random walk."""
+    """Forecast and memory of a made-up random walk, as the settings ask; the forecast's scale."""
+    from tsad_keras.models.autoregression import fit_autoregression
     from tsad_keras.models.memory import build_memory
 
     config, random = detector.config, np.random.default_rng(1)
     train = np.cumsum(random.normal(0, 0.3, (5 * config.window_size, num_features)), axis=0)
-    memory = build_memory(
-        [train.astype(np.float32)],
-        window_size=config.window_size,
-        pattern_size=config.pattern_size,
-        memory_size=config.memory_size,
-    )
-    detector._set_networks(detector.networks_, memory)
+    series, autoregression, memory = [train.astype(np.float32)], None, None
+    if config.forecast_lags:
+        autoregression = fit_autoregression(series, config.forecast_lags)
+    if config.has_memory:
+        sizes = {name: getattr(config, name) for name in ("pattern_size", "memory_size")}
+        memory = build_memory(series, window_size=config.window_size, **sizes)
+    detector._set_networks(detector.networks_, autoregression, memory)
+    return np.linspace(0.1, 0.4, num_features) if config.forecast_lags else None
 
 
 @pytest.fixture(scope="session")

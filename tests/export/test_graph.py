@@ -14,6 +14,8 @@ SETTINGS = {
     "fused of long windows": {"window_size": 120, "patch_size": 2, "score_stride": 60},
     "fused with a small memory": {"memory_size": 3, "num_neighbours": 1},
     "fused without memory or bursts": {"memory_size": 0, "burst_span": 0},
+    "fused without a forecast": {"forecast_order": 0},
+    "fused of errors alone": {"forecast_order": 0, "memory_size": 0},
     "fused with long bursts": {"memory_size": 0, "burst_span": 700, "smoothing_span": 1},
     "reconstruction": {"score_mode": "reconstruction"},
     "realism": {"score_mode": "realism"},

@@ -84,7 +84,8 @@ class Method:
         label: In tables and figures.
         model: Name of its `Model`.
         options: What goes into the combination of outputs to scores: `calibrate`, `score_mode`,
-            and of the fused score `burst_span, has_reconstruction, has_memory, has_smoothing`.
+            and of the fused score `burst_span, has_reconstruction, has_forecast, has_memory,
+            has_smoothing`.
     """
 
     name: str
@@ -206,10 +207,12 @@ def methods() -> dict[str, Method]:
         Method(DEFAULT, "ours", "Contrastive-GAN (default)", DEFAULT),
         Method("hybrid", "ours", "Hybrid-GAN", "hybrid"),
         of_score("reconstruction-score", "reconstruction score", score_mode="reconstruction"),
+        of_score("no-forecast", "no forecast", has_forecast=False),
+        of_score("forecast-only", "forecast only", has_reconstruction=False, has_memory=False),
         of_score("no-memory", "no memory", has_memory=False),
-        of_score("memory-only", "memory only", has_reconstruction=False),
+        of_score("memory-only", "memory only", has_reconstruction=False, has_forecast=False),
         of_score("no-bursts", "no bursts", burst_span=0),
-        of_score("no-smoothing", "no smoothing", has_smoothing=False),
+        of_score("no-smoothing", "no smoothing of the reconstruction", has_smoothing=False),
         of_score("no-calibration", "no calibration", calibrate=False),
         of_score("realism-score", "realism score", score_mode="realism"),
         of_score("combined-score", "combined score", score_mode="combined"),

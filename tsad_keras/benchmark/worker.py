@@ -219,9 +219,16 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
     ) -> np.ndarray:
         scale = detector.error_scale_ if calibrate else np.ones_like(detector.error_scale_)
         if score_mode == "fused":
+            forecast_scale = detector.fusion_levels_.forecast_scale
+            if forecast_scale is not None and not calibrate:
+                forecast_scale = np.ones_like(forecast_scale)
             judge: FusedScore | CombinedScore = FusedScore(
                 FusionLevels.of(
-                    [validation], scale, calibrate=calibrate, weight=detector.scaler_.weight_
+                    [validation],
+                    scale,
+                    forecast_scale,
+                    calibrate=calibrate,
+                    weight=detector.scaler_.weight_,
                 ),
                 error_scale=scale,
                 **{"burst_span": config.burst_span, **of_fusion},

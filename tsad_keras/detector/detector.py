@@ -33,6 +33,7 @@ from tsad_keras.inference.inputs import Series, as_series_list, check_names
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.levels import FusionLevels
 from tsad_keras.models.attention import attention_maps
+from tsad_keras.models.autoregression import Autoregression, fit_autoregression
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
 from tsad_keras.scoring import joined_points, score_points
@@ -63,8 +64,10 @@ class ContrastiveGANDetector(EntityScorer):
         networks_: The Keras models `autoencoder, discriminator, projection_head,
             latent_generator`.
         entities_: With `entity_scaling`, the detector of each entity by its name; they share
-            networks and memory. All else that is learnt (thresholds, scaler ...) is theirs.
-        memory_: The `PatternMemory` of the training part; None unless the score is a fused one.
+            networks, forecast and memory. All else (thresholds, scaler ...) is theirs.
+        autoregression_: The `Autoregression` of the training part; None unless the score is a fused
+            one.
+        memory_: The `PatternMemory` of the training part; None likewise.
         fusion_levels_: Where the parts of the fused score lie on the validation part; None
             likewise.
 
@@ -153,7 +156,7 @@ class ContrastiveGANDetector(EntityScorer):
             make = Checkpoint if distribution is None else distribution.checkpoint
             fingerprint = fitting.fingerprint(config, series, entities)
             self._checkpoint = make(checkpoint_path, fingerprint)
-        self._set_networks(build_networks(config, len(self.feature_names_)), None)
+        self._set_networks(build_networks(config, len(self.feature_names_)), None, None)
         writes = distribution is None or distribution.is_chief
         history = History(history_path, tensorboard_dir) if writes else History()
         train_networks, diverged = fitting.train_networks, None
@@ -184,41 +187,55 @@ class ContrastiveGANDetector(EntityScorer):
         if self._checkpoint is not None:
             self._checkpoint.delete()
 
-    def _set_networks(self, networks: Networks, memory: PatternMemory | None) -> None:
+    def _set_networks(
+        self,
+        networks: Networks,
+        autoregression: Autoregression | None,
+        memory: PatternMemory | None,
+    ) -> None:
         self.networks_ = networks
+        self.autoregression_ = autoregression
         self.memory_ = memory
+        known = (self.config, networks, autoregression, memory)
         # Traced on first use, so the second one costs nothing where nobody asks for components.
-        self._window_components = WindowOutputs(self.config, networks, memory, True)
+        self._window_components = WindowOutputs(*known, with_realism=True)
         self._window_outputs = (
             self._window_components
             if self.config.has_realism
-            else WindowOutputs(self.config, networks, memory, False)
+            else WindowOutputs(*known, with_realism=False)
         )
 
     def _calibrate(self, parts: list[fitting.Part]) -> None:
-        """What follows the training: memory, and each part's calibration and thresholds."""
-        config = self.config
-        scales = [fitting.error_scale(config, self._window_outputs, part) for part in parts]
+        """What follows the training: forecast, memory, each part's calibration and thresholds."""
+        config, autoregression = self.config, None
+        train = [values for part in parts for values in part.train]
+        if config.forecast_lags:
+            autoregression = fit_autoregression(train, config.forecast_lags)
+            self._set_networks(self.networks_, autoregression, None)
+        scales = [fitting.error_scales(config, self._window_outputs, part) for part in parts]
         if config.has_memory:
-            train = [values for part in parts for values in part.train]
             sizes = {name: getattr(config, name) for name in ("window_size", "memory_size")}
             memory = build_memory(train, pattern_size=config.pattern_size, **sizes)
-            self._set_networks(self.networks_, memory)
+            self._set_networks(self.networks_, autoregression, memory)
         self.expected_false_alarm_rate_ = config.false_alarm_rate
         if parts[0].name is None:
-            self._adopt(parts[0], scales[0])
+            self._adopt(parts[0], *scales[0])
             return
-        for part, scale in zip(parts, scales, strict=True):
-            self.entities_[part.name] = self._sharing_networks()._adopt(part, scale)
+        for part, of_part in zip(parts, scales, strict=True):
+            self.entities_[part.name] = self._sharing_networks()._adopt(part, *of_part)
 
-    def _adopt(self, part: fitting.Part, error_scale: np.ndarray) -> ContrastiveGANDetector:
+    def _adopt(
+        self, part: fitting.Part, error_scale: np.ndarray, forecast_scale: np.ndarray | None
+    ) -> ContrastiveGANDetector:
         """Takes a part's scaler and calibration, chooses its levels and thresholds."""
         self.scaler_, self.error_scale_ = part.scaler, error_scale
-        self._choose_levels(part.validation)
+        self._choose_levels(part.validation, forecast_scale)
         choose_decisions(self, part.validation)
         return self
 
-    def _choose_levels(self, scaled_validation: list[np.ndarray]) -> None:
+    def _choose_levels(
+        self, scaled_validation: list[np.ndarray], forecast_scale: np.ndarray | None
+    ) -> None:
         self.fusion_levels_ = None
         if self.config.score_mode == "fused":
             outputs = [
@@ -228,6 +245,7 @@ class ContrastiveGANDetector(EntityScorer):
             self.fusion_levels_ = FusionLevels.of(
                 outputs,
                 self.error_scale_,
+                forecast_scale,
                 calibrate=self.config.calibrate,
                 weight=self.scaler_.weight_,
             )
@@ -252,15 +270,17 @@ class ContrastiveGANDetector(EntityScorer):
         Returns:
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
-            score also `smoothed_error` (num_timesteps,), and with a memory `pattern_error` and
-            `level_error` (num_timesteps,), mean squared distances to it. For a DataFrame, one with
-            these columns.
+            score also `smoothed_error`, likewise `forecast_error`, smoothed and with the noise that
+            `Autoregression` adds, and with a memory `pattern_error` and `level_error`, mean squared
+            distances to it. For a DataFrame, one with these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
         names = ["reconstruction_error"]
         if self.fusion_levels_ is not None:
             names += ["smoothed_error"]
+        if self.autoregression_ is not None:
+            names += ["forecast_error"]
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)
@@ -280,8 +300,8 @@ class ContrastiveGANDetector(EntityScorer):
 
         Returns:
             `(num_timesteps, num_features + 1)`: squared errors of the features in scaled units, and
-            1 - D of the covering windows. For the fused score the smoothed errors and, with a
-            memory, the patterns' and the levels' errors stand before the last column.
+            1 - D of the covering windows. For the fused score the columns of its further views
+            (`FusedScore.update`) stand before the last one.
         """
         return score_points(
             prepared,
@@ -346,9 +366,11 @@ class ContrastiveGANDetector(EntityScorer):
         return arrays_digest(self._arrays(), json.dumps(settings, sort_keys=True))
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        memory = {} if self.memory_ is None else self.memory_.arrays()
+        known = {}
+        for part in (self.autoregression_, self.memory_):
+            known |= {} if part is None else part.arrays()
         calibration = stacked_arrays(self.entities_) if self.entities_ else self.calibration()
-        return {**calibration, **memory, **self.networks_.weights()}
+        return {**calibration, **known, **self.networks_.weights()}
 
     def _decisions(self) -> dict[str, Any]:
         if self.entities_:

@@ -59,10 +59,10 @@ class EntityScorer(SeriesScorer):
         return self.entities_[name]
 
     def adapt(self, X: Series, name: str | None = None) -> ContrastiveGANDetector:
-        """Calibrates for an entity that was not trained on; networks and memory stay as they are.
+        """Calibrates for an entity that was not trained on; all that was learnt stays as it is.
 
         Fits scaler, calibration, levels and thresholds on normal rows as `fit` does: the tail is
-        kept for levels and thresholds.
+        kept for levels and thresholds. Networks, forecast and memory are those of the training.
 
         Args:
             X: Normal rows as for `fit`, at least two windows in one series.
@@ -88,8 +88,7 @@ class EntityScorer(SeriesScorer):
         weight = next(iter(self.entities_.values()), self).scaler_.weight_
         (part,) = fitting.split_parts(self.config, series, self.feature_names_, weight=weight)
         adapted = self._sharing_networks()
-        scale = fitting.error_scale(self.config, adapted.window_outputs, part)
-        adapted._adopt(part, scale)
+        adapted._adopt(part, *fitting.error_scales(self.config, adapted.window_outputs, part))
         if name is not None:
             self.entities_[str(name)] = adapted
         return adapted

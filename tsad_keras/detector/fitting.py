@@ -233,7 +233,7 @@ def window_errors(
     window_outputs: Callable[[np.ndarray], np.ndarray],
     train: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Mean squared reconstruction error of each feature in evenly spaced windows.
+    """Means over the time steps of evenly spaced windows of what the networks say.
 
     Args:
         config: The settings.
@@ -241,9 +241,9 @@ def window_errors(
         train: Scaled series.
 
     Returns:
-        `(num_windows, num_features)`.
+        `(num_windows, num_outputs)`; the first `num_features` columns are the mean squared
+        reconstruction errors.
     """
-    num_features = train[0].shape[1]
     starts = thinned(
         starts_within_series([len(s) for s in train], config.window_size, config.score_stride),
         MAX_CALIBRATION_WINDOWS,
@@ -252,25 +252,34 @@ def window_errors(
     for first in range(0, len(starts), config.score_batch_size):
         chosen = starts[first : first + config.score_batch_size]
         outputs = window_outputs(gather_from_series(train, chosen, config.window_size))
-        means.append(outputs[..., :num_features].mean(axis=1, dtype=np.float64))
+        means.append(outputs.mean(axis=1, dtype=np.float64))
     return np.concatenate(means)
 
 
-def error_scale(
+def error_scales(
     config: Config,
     window_outputs: Callable[[np.ndarray], np.ndarray],
     part: Part,
-) -> np.ndarray:
-    """What each feature's squared error is divided by, `(num_features,)`; ones if not calibrated.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What each feature's squared errors are divided by, `(num_features,)`; ones if not calibrated.
 
     Args:
         config: The settings.
         window_outputs: `WindowOutputs` of the networks.
         part: Its training series and the weights of its features.
+
+    Returns:
+        That of the reconstruction errors, and that of the forecast errors, None without forecasts.
     """
+    width = part.train[0].shape[1]
+    blocks = 1 + (config.forecast_lags > 0)
     if not config.calibrate:
-        return np.ones(part.train[0].shape[1])
-    return typical_errors(window_errors(config, window_outputs, part.train), part.scaler.weight_)
+        scales = [np.ones(width)] * blocks
+    else:
+        errors = window_errors(config, window_outputs, part.train)
+        columns = (errors[:, :width], errors[:, 2 * width : 3 * width])[:blocks]
+        scales = [typical_errors(block, part.scaler.weight_) for block in columns]
+    return scales[0], scales[1] if blocks == 2 else None
 
 
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from tsad_keras.models import (
     build_generator,
     build_projection_head,
 )
+from tsad_keras.models.autoregression import Autoregression
 from tsad_keras.models.memory import MemoryErrors, PatternMemory
 from tsad_keras.models.seeding import seeded_initialisers
 from tsad_keras.smoothing import two_sided_kernel
@@ -102,15 +103,22 @@ class WindowOutputs:
     Args:
         config: The settings.
         networks: Trained networks.
+        autoregression: None if there is none.
         memory: None if there is none.
         with_realism: Whether to ask the discriminator as well.
     """
 
     def __init__(
-        self, config: Config, networks: Networks, memory: PatternMemory | None, with_realism: bool
+        self,
+        config: Config,
+        networks: Networks,
+        autoregression: Autoregression | None,
+        memory: PatternMemory | None,
+        with_realism: bool,
     ) -> None:
         self._config = config
         self._networks = networks
+        self._autoregression = autoregression
         self._remembered = None if memory is None else memory_errors(config, memory)
         self._with_realism = with_realism
         self._kernel = two_sided_kernel(config.window_size, config.smoothing_span)
@@ -131,8 +139,9 @@ class WindowOutputs:
 
         Returns:
             `(batch_size, window_size, num_outputs)`: squared reconstruction errors; for the fused
-            score as many columns again for the smoothed errors and, with a memory, for the
-            patterns' errors and for the levels'; with realism one last column holds 1 - D(window).
+            score as many columns again for the smoothed errors, with an autoregression for the
+            smoothed errors of its forecasts, and with a memory for the patterns' errors and for the
+            levels'; with realism one last column holds 1 - D(window).
         """
         return self._all(tf.constant(windows, tf.float32)).numpy()
 
@@ -151,6 +160,9 @@ class WindowOutputs:
         outputs = [errors[:, steps]]
         if self._config.score_mode == "fused":
             outputs.append(tf.linalg.matmul(self._kernel[steps], errors))
+        if self._autoregression is not None:
+            forecast_errors = self._autoregression.squared_errors(windows)
+            outputs.append(tf.linalg.matmul(self._kernel[steps], forecast_errors))
         if self._remembered is not None:
             outputs.append(self._remembered(windows, last_only=last_only))
         if self._with_realism:

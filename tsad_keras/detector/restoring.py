@@ -14,6 +14,7 @@ from tsad_keras.detector.networks import build_networks
 from tsad_keras.errors import InputError
 from tsad_keras.inference.scores import DECISIONS
 from tsad_keras.levels import FusionLevels
+from tsad_keras.models.autoregression import Autoregression
 from tsad_keras.models.memory import PatternMemory
 from tsad_keras.scaling import Scaler
 
@@ -36,11 +37,15 @@ def restore_detector(
         detector.feature_names_ = tuple(metadata["feature_names"])
         networks = build_networks(detector.config, len(detector.feature_names_))
         networks.set_weights(arrays)
-        memory = None
+        autoregression = memory = None
+        if detector.config.forecast_lags:
+            names = ("coefficients", "intercepts")
+            autoregression = Autoregression(*(arrays[f"autoregression/{name}"] for name in names))
+            _check_autoregression(autoregression, detector.config, len(detector.feature_names_))
         if detector.config.has_memory:
             memory = PatternMemory(arrays["memory/patterns"], arrays["memory/levels"])
             _check_memory(memory, detector.config, len(detector.feature_names_))
-        detector._set_networks(networks, memory)
+        detector._set_networks(networks, autoregression, memory)
         detector.expected_false_alarm_rate_ = float(metadata["expected_false_alarm_rate"])
         detector.best_epoch_ = int(metadata["best_epoch"])
         detector.history_ = metadata["history"]
@@ -85,11 +90,22 @@ def _set_calibration(
     detector.fusion_levels_ = None
     if detector.config.score_mode == "fused":
         levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
-        if (levels.pattern is not None) != detector.config.has_memory:
+        found = (levels.forecast is not None, levels.pattern is not None)
+        if found != (detector.config.forecast_lags > 0, detector.config.has_memory):
             raise ValueError("fusion_levels does not fit the settings")
         detector.fusion_levels_ = levels
     for name in DECISIONS:
         setattr(detector, f"{name}_", float(decisions[name]))
+
+
+def _check_autoregression(
+    autoregression: Autoregression, config: Config, num_features: int
+) -> None:
+    """Raises ValueError if an autoregression has not the shape that the settings ask for."""
+    shapes = ((config.forecast_lags, num_features), (num_features,))
+    for (name, array), shape in zip(autoregression.arrays().items(), shapes, strict=True):
+        if array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape}")
 
 
 def _check_memory(memory: PatternMemory, config: Config, num_features: int) -> None:

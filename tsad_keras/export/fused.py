@@ -36,33 +36,31 @@ class FusedGraph:
             `(batch_size, num_timesteps, num_features)`.
         """
         width = self._num_features
-        errors = outputs[..., :width] / self._divisor
-        views = [outputs[..., width : 2 * width] / self._divisor]
-        bases = [tf.maximum(errors, views[0])]  # by which each view's part is shared out
-        levels = [self._levels.smoothed]
-        if self._levels.pattern is not None:
-            divisor = (self._levels.pattern_scale * width).astype(np.float32)
-            patterns, remembered = outputs[..., 2 * width : 3 * width], outputs[..., 3 * width :]
-            views += [patterns / divisor, remembered / width]
-            bases += views[1:]
-            levels += [self._levels.pattern, self._levels.level]
-        strangeness = [
-            standardised(level, tf.reduce_sum(view, axis=-1))
-            for level, view in zip(levels, views, strict=True)
-        ]
+        scales = self._levels.scales(self._divisor / np.float32(width))
+        views = {}
+        for index, (name, scale) in enumerate(scales.items()):
+            block = outputs[..., index * width : (index + 1) * width]
+            views[name] = block / (scale * width).astype(np.float32)
+        raw = views.pop("raw")
+        strangeness = {
+            name: standardised(getattr(self._levels, name), tf.reduce_sum(view, axis=-1))
+            for name, view in views.items()
+        }
         if self._config.burst_span:
-            strangeness[0] += BURST_WEIGHT * self._bursts(tf.reduce_sum(errors, axis=-1))
-        if self._levels.level is not None:
-            strangeness[2] *= LEVEL_WEIGHT
-        scores = tf.math.softplus(tf.add_n(strangeness))
-        weights = [tf.nn.relu(standard) + EVEN for standard in strangeness]
-        if self._levels.level is not None:
-            moved = tf.minimum(weights[0], weights[2])
-            weights = [weights[0] + moved, weights[1], weights[2] - moved]
-        factor = scores / tf.add_n(weights)
+            strangeness["smoothed"] += BURST_WEIGHT * self._bursts(tf.reduce_sum(raw, axis=-1))
+        if "level" in strangeness:
+            strangeness["level"] *= LEVEL_WEIGHT
+        scores = tf.math.softplus(tf.add_n(list(strangeness.values())))
+        weights = {name: tf.nn.relu(part) + EVEN for name, part in strangeness.items()}
+        if "level" in weights:
+            moved = tf.minimum(weights["smoothed"], weights["level"])
+            weights["smoothed"] += moved
+            weights["level"] -= moved
+        factor = scores / tf.add_n(list(weights.values()))
+        bases = views | {"smoothed": tf.maximum(raw, views["smoothed"])}
         parts = [
-            (weight * factor)[..., None] * feature_shares(basis)
-            for weight, basis in zip(weights, bases, strict=True)
+            (weight * factor)[..., None] * feature_shares(bases[name])
+            for name, weight in weights.items()
         ]
         return tf.add_n(parts)
 

@@ -67,6 +67,7 @@ class ScoringGraph:
             arrays = (detector.memory_.patterns, detector.memory_.levels)
             self.module.memory = [tf.Variable(array, trainable=False) for array in arrays]
             self._remembered = memory_errors(self.config, PatternMemory(*self.module.memory))
+        self._autoregression = detector.autoregression_
         self.module.weights = [variable.value for net in networks for variable in net.variables]
         # A variable, so that the value at work can be read out of an export and be checked.
         self._threshold = tf.Variable(detector.threshold_, False, dtype=tf.float32)
@@ -130,18 +131,22 @@ class ScoringGraph:
         Returns:
             `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
             (same shape) in scaled units squared (`Scaler`), `realism` (batch_size,), the
-            discriminator's D, `embedding` (batch_size, hidden_dim), and `pattern_error` and
-            `level_error`, of the shape of `squared_error`: distances to the memory, 0 without one.
+            discriminator's D, `embedding` (batch_size, hidden_dim), and, of the shape and in the
+            unit of `squared_error`, `forecast_error`, 0 without a forecast, and `pattern_error` and
+            `level_error`, distances to the memory, 0 without one.
         """
         with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
             scaled = self._scaled(windows)
         made = self._networks.autoencoder(scaled, training=False)
         logits = self._networks.discriminator(scaled, training=False)["logits"]
         raw = made["reconstruction"] * self._scale + self._mean_low + self._mean_high
-        patterns = levels = tf.zeros_like(scaled)
+        patterns = levels = forecast_errors = tf.zeros_like(scaled)
+        if self._autoregression is not None:
+            forecast_errors = self._autoregression.squared_errors(scaled)
         if self._remembered is not None:
             patterns, levels = tf.split(self._remembered(scaled), 2, axis=2)
         return {
+            "forecast_error": forecast_errors,
             "pattern_error": patterns,
             "level_error": levels,
             "reconstruction": raw,
@@ -193,6 +198,9 @@ class ScoringGraph:
         errors = tf.math.squared_difference(scaled, made)
         if self._fused is not None:
             views = [errors, tf.linalg.matmul(self._kernel, errors)]
+            if self._autoregression is not None:
+                forecast_errors = self._autoregression.squared_errors(scaled)
+                views.append(tf.linalg.matmul(self._kernel, forecast_errors))
             if self._remembered is not None:
                 views.append(self._remembered(scaled))
             return tf.concat(views, axis=2)

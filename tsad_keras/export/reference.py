@@ -75,13 +75,16 @@ def _reconstruct_single(
     made = detector.networks_.autoencoder(scaled, training=False)
     logits = detector.networks_.discriminator(scaled, training=False)["logits"].numpy()
     reconstruction = made["reconstruction"].numpy()
-    patterns = levels = np.zeros_like(scaled)
+    patterns = levels = forecast_errors = np.zeros_like(scaled)
+    if detector.autoregression_ is not None:
+        forecast_errors = detector.autoregression_.squared_errors(tf.constant(scaled)).numpy()
     if detector.memory_ is not None:
         remembered = memory_errors(detector.config, detector.memory_)(tf.constant(scaled))
         patterns, levels = np.split(remembered.numpy(), 2, axis=2)
     return {
         "reconstruction": reconstruction * detector.scaler_.scale_ + detector.scaler_.mean_,
         "squared_error": (scaled - reconstruction) ** 2,
+        "forecast_error": forecast_errors,
         "pattern_error": patterns,
         "level_error": levels,
         "realism": 1.0 / (1.0 + np.exp(-logits[:, 0].astype(np.float64))),

@@ -110,10 +110,13 @@ class ExportedDetector(SeriesScorer):
         made = self._reconstruct(windows=tf.constant(windows, tf.float32))
         errors = made["squared_error"].numpy()
         if self.fusion_levels_ is not None:
-            names = ("pattern_error", "level_error") if self.config.has_memory else ()
-            remembered = [made[name].numpy() for name in names]
             kernel = two_sided_kernel(self.config.window_size, self.config.smoothing_span)
-            return np.concatenate([errors, kernel @ errors, *remembered], axis=2)
+            views = [errors, kernel @ errors]
+            if self.config.forecast_lags:
+                views.append(kernel @ made["forecast_error"].numpy())
+            if self.config.has_memory:
+                views += [made[name].numpy() for name in ("pattern_error", "level_error")]
+            return np.concatenate(views, axis=2)
         if not self.config.has_realism:
             return errors
         unreal = np.broadcast_to(
