@@ -294,7 +294,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "checkpoint_minutes": (0, math.inf, True),
     "memory_size": (0, 1_000_000, False),
     "num_neighbours": (1, 1000, False),
-    "forecast_order": (0, 1000, False),
+    "forecast_order": (0, 100, False),
     "burst_span": (0, math.inf, False),
     "realism_weight": (0, math.inf, False),
     "smoothing_span": (1, math.inf, False),

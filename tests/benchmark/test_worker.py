@@ -94,6 +94,15 @@ def test_a_score_mode_is_that_of_a_detector_with_this_mode(default_rows, setting
     assert row["threshold"] == pytest.approx(detector.threshold_, rel=1e-4)
 
 
+def test_without_calibration_no_view_is_calibrated(default_rows, settings, sizes):
+    dataset = load_dataset("synthetic", **sizes)
+    detector = ContrastiveGANDetector(**settings, calibrate=False)
+    detector.fit(dataset.train, verbose=False)
+    row = default_rows["no-calibration", "raw"]
+    assert row["threshold"] == pytest.approx(detector.threshold_, rel=1e-4)
+    assert default_rows["contrastive-gan", "raw"]["threshold"] != row["threshold"]
+
+
 def test_the_untrained_network_is_as_it_was_built(settings, sizes):
     model = models()["untrained"]
     config = model.make_config(settings, seed=4)

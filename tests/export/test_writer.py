@@ -16,8 +16,10 @@ from tsad_keras import ContrastiveGANDetector
 from tsad_keras.cli import EXIT_BAD_INPUT, main
 from tsad_keras.errors import InputError
 from tsad_keras.export import writer
+from tsad_keras.export.requests import TOLERANCE, difference
 from tsad_keras.export.writer import export_saved_model
 from tsad_keras.inference.export_folders import list_versions
+from tsad_keras.inference.exported import load_export
 
 
 @pytest.fixture
@@ -218,3 +220,15 @@ def test_bad_input_is_one_line(
     assert output == "" and errors.count("\n") == 1
     assert errors.startswith("tsad-keras export: error: ") and fragment in errors
     assert names(tmp_path) == ["file", "model"]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_loaded_export_of_all_views_answers_like_its_detector(
+    default_exported, default_detector, make_values, causal
+):
+    loaded, values = load_export(default_exported), make_values(default_detector, 70)
+    for series in (values, values[:33]):
+        expected = default_detector.explain(series, causal=causal)
+        assert difference(loaded.explain(series, causal=causal), expected) < TOLERANCE
+        scores = loaded.decision_function(series, causal=causal)
+        assert difference(scores, expected.sum(axis=1)) < TOLERANCE

@@ -97,7 +97,7 @@ def test_pieces_of_the_fit_change_nothing(monkeypatch):
 
     series = [np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)]
     whole = fit_autoregression(series, 3)
-    monkeypatch.setattr(module, "_ROWS", 7)
+    monkeypatch.setattr(module, "_NUMBERS", 7 * 5 * 3)
     pieces = fit_autoregression(series, 3)
     np.testing.assert_allclose(pieces.coefficients, whole.coefficients, atol=1e-6)
     np.testing.assert_allclose(pieces.intercepts, whole.intercepts, atol=1e-6)

@@ -17,7 +17,7 @@ import tensorflow as tf
 # less than a tenth of a standard deviation say little, nor does the rounding of float32.
 NOISE = 0.01
 _RIDGE = 1e-3  # of a feature's variance on train, which is 1: constant features get a forecast of 0
-_ROWS = 4096  # at once, so that no copy of a long series is made
+_NUMBERS = 4_000_000  # lagged at once, so that no copies of a long series are made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +88,14 @@ def fit_autoregression(train: Sequence[np.ndarray], order: int) -> Autoregressio
     width = train[0].shape[1]
     products = np.zeros((width, order + 2, order + 2))
     count = 0
+    step = max(1, _NUMBERS // ((order + 2) * width))
     for values in train:
-        for first in range(order, len(values), _ROWS):
-            rows = values[first - order : first + _ROWS].astype(np.float64)
+        for first in range(order, len(values), step):
+            rows = values[first - order : first + step].astype(np.float64)
             length = len(rows) - order
             lagged = [rows[order - lag : order - lag + length] for lag in range(order + 1)]
             columns = np.stack([*lagged, np.ones_like(lagged[0])])  # the row itself comes first
-            products += np.einsum("ktf,ltf->fkl", columns, columns)
+            products += columns.transpose(2, 0, 1) @ columns.transpose(2, 1, 0)
             count += length
     products /= count
     ridge = np.diag([*np.full(order, _RIDGE), 0.0])
