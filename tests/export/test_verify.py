@@ -9,7 +9,7 @@ import pytest
 from tsad_keras.cli import EXIT_BAD_INPUT, main
 from tsad_keras.errors import InputError
 from tsad_keras.export import verify
-from tsad_keras.export.requests import SIGNATURES
+from tsad_keras.export.requests import SIGNATURES, TOLERANCE
 from tsad_keras.export.running import run_worker
 from tsad_keras.export.tflite import TFLITE_FILE
 from tsad_keras.export.verify import CheckResult, verify_export
@@ -163,6 +163,17 @@ def test_forged_files_are_found_by_what_they_answer(copy):
     assert "embedding of (1, 20, 3) is inf off" in found["reconstruct"]
     assert "wrong number of time steps" in found["warm-up"]
     assert "the scores of load_export are 0.001 off" in found["without Keras"]
+
+
+def test_forecast_errors_are_compared_by_their_roots(tmp_path):
+    check = verify._Verification(tmp_path, None)
+    values, moved = np.float32([30.0, -20.0, 0.5]), np.float32([31.5, -20.3, 0.5])
+    rounded = np.nextafter(np.nextafter(moved, np.float32(np.inf)), np.float32(np.inf))
+    errors, others = ((one - values) ** 2 + np.float32(0.01) for one in (moved, rounded))
+    assert check._difference("forecast_error", others, errors) < TOLERANCE
+    assert check._difference("forecast_error", errors * np.float32(1.0001), errors) > TOLERANCE
+    assert check._difference("forecast_error", -errors, errors) == np.inf
+    assert check._difference("squared_error", errors + 2 * TOLERANCE, errors) > TOLERANCE
 
 
 def test_an_export_that_does_not_load_is_found(copy, monkeypatch):
