@@ -99,7 +99,7 @@ class Config:
     checkpoint_minutes: float = 2.0  # and at least every so many minutes
 
     # --- scores and decisions --------------------------------------------------------------------
-    # The fused score of reconstruction error and memory is ahead of that of either alone on every
+    # The fused score of reconstruction, forecast and memory is ahead of each of them alone on every
     # development set (SMD, six servers, MSL; benchmarks/README.md).
     score_mode: Literal["fused", "reconstruction", "realism", "combined"] = "fused"
     memory_size: int = 1000  # training patterns kept for the fused score; 0 = no memory

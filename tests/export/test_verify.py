@@ -167,13 +167,13 @@ def test_forged_files_are_found_by_what_they_answer(copy):
 
 def test_forecast_errors_are_compared_by_their_roots(tmp_path):
     check = verify._Verification(tmp_path, None)
-    values, moved = np.float32([30.0, -20.0, 0.5]), np.float32([31.5, -20.3, 0.5])
+    values, moved = np.float32([48.0, -20.0, 0.5]), np.float32([49.0, -20.3, 0.5])
     rounded = np.nextafter(np.nextafter(moved, np.float32(np.inf)), np.float32(np.inf))
     errors, others = ((one - values) ** 2 + np.float32(0.01) for one in (moved, rounded))
+    assert check._difference("squared_error", others, errors) > TOLERANCE
     assert check._difference("forecast_error", others, errors) < TOLERANCE
     assert check._difference("forecast_error", errors * np.float32(1.0001), errors) > TOLERANCE
     assert check._difference("forecast_error", -errors, errors) == np.inf
-    assert check._difference("squared_error", errors + 2 * TOLERANCE, errors) > TOLERANCE
 
 
 def test_an_export_that_does_not_load_is_found(copy, monkeypatch):

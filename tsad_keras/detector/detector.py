@@ -59,7 +59,8 @@ class ContrastiveGANDetector(EntityScorer):
         expected_false_alarm_rate_: Share of alarmed time steps that the thresholds aim at on
             normal data like the validation part.
         feature_names_: Names in the order of training, or `feature_0 ...` for plain arrays.
-        error_scale_: `(num_features,)` mean squared reconstruction error on train (calibration).
+        error_scale_: `(num_features,)` what is typical of a feature's squared reconstruction error
+            on train (calibration).
         history_: List of dicts, one an epoch; `best_epoch_` names the one that was kept.
         networks_: The Keras models `autoencoder, discriminator, projection_head,
             latent_generator`.
