@@ -49,11 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=25, help="times each case runs (%(default)s)")
     parser.add_argument("--xla", action="store_true", help="also the steps under XLA")
     parsed = parser.parse_args(arguments)
+    torch_cases = _torch_cases()  # first: its build for GPUs crashes when it comes after TensorFlow
     use_threads(1)
     peak = peak_flops(1)
     steps, flops = _steps(parsed.xla)
     scores = _scoring(parsed.xla)
-    torch_cases = _torch_cases()
     if torch_cases is None:
         print("PyTorch cannot be imported: its rows are left out", file=sys.stderr)
     else:

@@ -77,16 +77,20 @@ def geometric_mask(
     # the first range at the bottom of [0, 1) and the second at the top: where they overlap, both
     # states change.
     enters = _below(uniform, to_hidden)
-    leaves = tf.bitwise.invert(_below(uniform, 1.0 - to_kept))
-    # hide: constant, 1; show: constant, 0; flip: 1; stay: 0
-    constant = tf.bitwise.bitwise_xor(enters, leaves)
+    stays_hidden = _below(uniform, 1.0 - to_kept)
+    # A map ignores the old state where both states have the same successor: hide 1, show 0. Where
+    # it depends on the old state: stay 0, flip 1.
+    depends = tf.bitwise.bitwise_xor(enters, stays_hidden)
     # The first step does not depend on any before it.
     first = _below(uniform[:, :1], masking_ratio)
-    constant = tf.concat([tf.fill((1, num_words), _ALL), constant[1:]], axis=0)
-    states = _scan_maps(constant, tf.concat([first, enters[1:]], axis=0))
+    nothing = tf.zeros((1, num_words), tf.int64)
+    states = _scan_maps(
+        tf.concat([nothing, depends[1:]], axis=0), tf.concat([first, enters[1:]], axis=0)
+    )
     hidden = _unpacked(states)[:, : batch_size * width]
     hidden = tf.reshape(hidden, (window_size, batch_size, width))
-    return tf.broadcast_to(tf.transpose(hidden, (1, 0, 2)), shape)
+    hidden = tf.transpose(hidden, (1, 0, 2))
+    return hidden if mask_mode == "separate" else tf.broadcast_to(hidden, shape)
 
 
 def random_mask(
@@ -209,41 +213,45 @@ def _sizes(shape: tf.Tensor) -> list[int | tf.Tensor]:
     ]
 
 
-def _scan_maps(constant: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+def _scan_maps(depends: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Composes two-state maps over time (Hillis-Steele scan) and returns the states.
 
     Args:
-        constant: `(window_size, num_words)` int64; bit 1 where the new state ignores the old one.
-            The first step of every chain must be constant.
-        value: Same shape. Constant maps: the new state. Others: 0 stay, 1 flip.
+        depends: `(window_size, num_words)` int64; bit 0 where the new state ignores the old one.
+            The first step of every chain must ignore it.
+        value: Same shape. Maps that ignore the old state: the new one. Others: 0 stay, 1 flip.
 
     Returns:
         States in bits, same shape.
     """
+    # A row "stay" before the first: all rows from which a shift leads out of the series end there.
+    depends = tf.pad(depends, [[1, 0], [0, 0]], constant_values=-1)
+    value = tf.pad(value, [[1, 0], [0, 0]])
+
+    def compose(shift, depends, value):
+        before = tf.maximum(tf.range(tf.shape(value)[0]) - shift, 0)
+        return shift * 2, *_composed(before, depends, value)
+
     length = value.shape[0]
-    shift = 1
     if length is None:
-        length = tf.shape(value)[0]
-        shift = tf.constant(1)
+        shapes = (tf.TensorShape(()), depends.shape, value.shape)
+        _, _, value = tf.while_loop(
+            lambda shift, *_: shift < tf.shape(value)[0], compose, (1, depends, value), shapes
+        )
+        return value[1:]
+    for power in range((length - 2).bit_length()):
+        before = np.maximum(np.arange(length, dtype=np.int32) - 2**power, 0)
+        depends, value = _composed(before, depends, value)
+    return value[1:]
 
-    def compose(shift, constant, value):
-        # Steps before the series began count as "stay".
-        pad = [[shift, 0], [0, 0]]
-        earlier_constant = tf.pad(constant[: length - shift], pad)
-        earlier_value = tf.pad(value[: length - shift], pad)
-        reaches = tf.bitwise.bitwise_and(tf.bitwise.invert(constant), earlier_value)
-        value = tf.bitwise.bitwise_xor(value, reaches)
-        return shift * 2, tf.bitwise.bitwise_or(constant, earlier_constant), value
 
-    if isinstance(shift, int):
-        while shift < length:
-            shift, constant, value = compose(shift, constant, value)
-        return value
-    shapes = (tf.TensorShape(()), constant.shape, value.shape)
-    *_, value = tf.while_loop(
-        lambda shift, *_: shift < length, compose, (shift, constant, value), shapes
-    )
-    return value
+def _composed(
+    before: tf.Tensor | np.ndarray, depends: tf.Tensor, value: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The map of each row after that of the row `before` it."""
+    reaches = tf.bitwise.bitwise_and(depends, tf.gather(value, before))
+    depends = tf.bitwise.bitwise_and(depends, tf.gather(depends, before))
+    return depends, tf.bitwise.bitwise_xor(value, reaches)
 
 
 def _unpacked(words: tf.Tensor) -> tf.Tensor:

@@ -50,13 +50,12 @@ def training_pipeline(
     starts = tf.constant(starts, tf.int64)
 
     @_AS_IT_IS
-    def epoch_of_starts(epoch: tf.Tensor) -> tf.data.Dataset:
+    def epoch_of_starts(epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         drawn = _draw_starts(
             starts, steps_per_epoch * batch_size, _fold(seed, _SHUFFLE_STREAM, epoch)
         )
-        return tf.data.Dataset.from_tensor_slices(
-            tf.reshape(drawn, [steps_per_epoch, batch_size])
-        ).enumerate(start=epoch * steps_per_epoch)
+        steps = epoch * steps_per_epoch + tf.range(steps_per_epoch, dtype=tf.int64)
+        return steps, tf.reshape(drawn, [steps_per_epoch, batch_size])
 
     @_AS_IT_IS
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,12 +71,16 @@ def training_pipeline(
         }
 
     first_epoch, skipped = divmod(first_step, steps_per_epoch)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # nothing here is left to tune, and its model costs a while
     return (
         tf.data.Dataset.range(first_epoch, epochs)
-        .flat_map(epoch_of_starts)
+        .map(epoch_of_starts)
+        .unbatch()
         .skip(skipped)
         .map(to_batch, num_parallel_calls=1, deterministic=True)
         .prefetch(2)
+        .with_options(options)
     )
 
 
@@ -158,7 +161,8 @@ def make_views(
         mean_mask_length=mean_mask_length,
     )
     views = []
-    for index, mask in enumerate(tf.split(masks, count)):
+    by_view = tf.reshape(masks, (count, batch_size, *windows.shape[1:]))
+    for index, mask in enumerate(tf.unstack(by_view, num=count)):  # shares memory, `split` copies
         mask = tf.ensure_shape(mask, windows.shape)
         noise_seed = tf.bitwise.invert(seed) - tf.constant([index, 0], seed.dtype)
         views.append((apply_mask(add_jitter(windows, noise_seed, jitter), mask), mask))
