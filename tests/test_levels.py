@@ -74,6 +74,17 @@ def point_outputs(num_timesteps, seed=0, views=4):
     return random.gamma(2.0, 1.0, (num_timesteps, views * FEATURES))
 
 
+@pytest.mark.parametrize(("views", "forecast_scale"), [(2, None), (4, None), (5, SCALE / 7)])
+def test_pieces_of_normal_outputs_give_the_levels_of_the_whole(views, forecast_scale):
+    outputs = point_outputs(300, 2, views)
+    whole = FusionLevels.of([outputs], SCALE, forecast_scale).arrays()
+    pieces = (outputs[first : first + 70] for first in range(0, 300, 70))
+    found = FusionLevels.of(pieces, SCALE, forecast_scale).arrays()
+    assert found.keys() == whole.keys()
+    for name, values in whole.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
 def test_weights_outlive_calibration():
     outputs, weight = point_outputs(500, 1), np.array([1.0, 0.1, 1.0])
     plain = FusionLevels.of([outputs], SCALE).pattern_scale

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tsad_keras.alignment import aligned_empty
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.windows import gather_windows, starts_within_series
 
@@ -158,6 +159,28 @@ def test_jitter_has_its_standard_deviation_and_differs_between_views():
         assert abs(values.mean()) < 5 * 0.03 / np.sqrt(values.size) + 1e-5
     correlation = np.corrcoef(noise["view_a"].ravel(), noise["view_b"].ravel())[0, 1]
     assert abs(correlation) < 5 / np.sqrt(noise["view_a"].size)
+
+
+@pytest.mark.parametrize("first_row", [0, 1])
+def test_a_series_that_begins_where_a_tensor_may_is_not_copied(first_row):
+    # What is written while the pipeline runs comes out of it, unless it has a copy.
+    series = aligned_empty((200, 3))[first_row:]
+    series[:] = 1
+    dataset = training_pipeline(
+        series,
+        np.arange(100),
+        window_size=WINDOW,
+        batch_size=4,
+        steps_per_epoch=50,
+        epochs=1,
+        seed=0,
+        **{**PLAIN, "mask_type": "none"},
+    )
+    found = iter(dataset)
+    assert (next(found)["windows"].numpy() == 1).all()
+    series[:] = 2
+    last = list(found)[-1]["windows"].numpy()
+    assert (last == (2 if first_row == 0 else 1)).all()
 
 
 def validation(seed=7, **changed):

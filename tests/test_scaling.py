@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsad_keras.alignment import is_aligned
 from tsad_keras.errors import InputError
 from tsad_keras.scaling import Scaler, fill_missing, flag_weights, last_seen
 
@@ -41,6 +42,10 @@ def test_constant_features_get_scale_one_whatever_their_magnitude():
 def test_small_features_are_not_taken_for_constant():
     values = np.random.default_rng(0).normal(0, 1e-6, (500, 1))
     assert Scaler().fit([values]).transform(values).std() == pytest.approx(1, rel=1e-3)
+
+
+def test_the_result_lies_where_a_tensor_can_share_it():
+    assert is_aligned(Scaler().fit([with_gaps()]).transform(with_gaps(101, 3)))
 
 
 def test_clip_is_exact_and_the_result_is_float32():

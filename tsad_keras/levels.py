@@ -8,7 +8,7 @@ errors are positive and skewed, and a moved normal level multiplies them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,7 @@ class FusionLevels:
     @classmethod
     def of(
         cls,
-        outputs: Sequence[np.ndarray],
+        outputs: Iterable[np.ndarray],
         error_scale: np.ndarray,
         forecast_scale: np.ndarray | None = None,
         *,
@@ -144,21 +144,32 @@ class FusionLevels:
         """The levels of point outputs of normal series.
 
         Args:
-            outputs: Of each series, as for `FusedScore.update`.
+            outputs: Pieces of them, as for `FusedScore.update`; none is kept whole.
             error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
             forecast_scale: Likewise its forecast error; None if the outputs have none.
             calibrate: Whether a feature's pattern error is divided by its mean.
             weight: `(num_features,)` what a feature counts then: `Scaler.weight_`.
         """
-        joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         width, pattern_scale = len(error_scale), None
-        before = (2 + (forecast_scale is not None)) * width  # columns
-        if joined.shape[1] >= before + 2 * width:
+        scales = view_scales(error_scale, forecast_scale)
+        before = len(scales) * width  # columns
+        parts: dict[str, list[np.ndarray]] = {}
+        patterns: list[np.ndarray] = []
+        for piece in outputs:
+            sums = view_sums(piece, scales)
+            if piece.shape[1] >= before + 2 * width:
+                patterns.append(piece[:, before : before + width].copy())
+                sums |= view_sums(piece[:, before + width :], {"level": np.ones(width)})
+            for name, values in sums.items():
+                parts.setdefault(name, []).append(values)
+        sums = {name: np.concatenate(values) for name, values in parts.items()}
+        if patterns:
+            errors = np.concatenate(patterns)
             pattern_scale = np.ones(width)
             if calibrate:
-                means = joined[:, before : before + width].mean(axis=0)
+                means = errors.mean(axis=0)
                 pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + _TINY) / weight
-        sums = view_sums(joined, view_scales(error_scale, forecast_scale, pattern_scale))
+            sums |= view_sums(errors, {"pattern": pattern_scale})
         levels = {name: LogLevel.of(values) for name, values in sums.items()}
         return cls(**levels, forecast_scale=forecast_scale, pattern_scale=pattern_scale)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tsad_keras.alignment import is_aligned
 from tsad_keras.masking import add_jitter, apply_mask, draw_mask
 
 # Streams of random numbers that must not coincide; the second view has noise from the one after.
@@ -31,7 +32,8 @@ def training_pipeline(
     on exactly where another one stopped.
 
     Args:
-        series: `(num_timesteps, num_features)` float32, scaled, without NaN.
+        series: `(num_timesteps, num_features)` float32, scaled, without NaN. Not copied if
+            `is_aligned`, so it must stay as it is.
         starts: `(num_windows,)` first rows of the allowed windows.
         window_size: Time steps a window.
         batch_size: Windows a batch.
@@ -46,7 +48,7 @@ def training_pipeline(
         Dataset of dicts `windows, view_a, view_b` (batch_size, window_size, num_features) float32
         and `mask_a, mask_b` of the same shape, bool, True = hidden.
     """
-    series = tf.constant(series, tf.float32)
+    series = _as_tensor(series)
     starts = tf.constant(starts, tf.int64)
 
     @_AS_IT_IS
@@ -71,8 +73,6 @@ def training_pipeline(
         }
 
     first_epoch, skipped = divmod(first_step, steps_per_epoch)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # nothing here is left to tune, and its model costs a while
     return (
         tf.data.Dataset.range(first_epoch, epochs)
         .map(epoch_of_starts)
@@ -80,7 +80,7 @@ def training_pipeline(
         .skip(skipped)
         .map(to_batch, num_parallel_calls=1, deterministic=True)
         .prefetch(2)
-        .with_options(options)
+        .with_options(_as_written())
     )
 
 
@@ -106,7 +106,7 @@ def validation_pipeline(
     Returns:
         Dataset of dicts `windows, view_a, mask_a`, each `(batch_size, window_size, num_features)`.
     """
-    series = tf.constant(series, tf.float32)
+    series = _as_tensor(series)
 
     @_AS_IT_IS
     def to_batch(step: tf.Tensor, batch_starts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -122,6 +122,7 @@ def validation_pipeline(
         .enumerate()
         .map(to_batch)
         .cache()
+        .with_options(_as_written())
     )
 
 
@@ -167,6 +168,21 @@ def make_views(
         noise_seed = tf.bitwise.invert(seed) - tf.constant([index, 0], seed.dtype)
         views.append((apply_mask(add_jitter(windows, noise_seed, jitter), mask), mask))
     return views
+
+
+def _as_tensor(series: np.ndarray) -> tf.Tensor:
+    """The series as a tensor, in the same memory where possible."""
+    if is_aligned(series):
+        return tf.experimental.dlpack.from_dlpack(series.__dlpack__())
+    return tf.constant(series, tf.float32)
+
+
+def _as_written() -> tf.data.Options:
+    """No rewriting of the pipeline: it would copy the series, and there is nothing left to tune."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
 
 
 def _gather(series: tf.Tensor, starts: tf.Tensor, window_size: int) -> tf.Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from tsad_keras.alignment import aligned_empty
 from tsad_keras.errors import InputError
 
 _CONSTANT = 1e-13  # of a feature's magnitude: what lies closer is rounding
@@ -104,7 +105,7 @@ class Scaler:
             `(num_timesteps, num_features)` float32 z-scores without NaN.
         """
         values = np.asarray(values, np.float64)
-        result = np.empty(values.shape, np.float32)
+        result = aligned_empty(values.shape)
         for rows, block in _blocks(values):
             with np.errstate(over="ignore"):  # infinite is cut like any large value
                 scaled = (fill_missing(block, state) - self.mean_) / self.scale_

@@ -36,7 +36,7 @@ from tsad_keras.models.attention import attention_maps
 from tsad_keras.models.autoregression import Autoregression, fit_autoregression
 from tsad_keras.models.memory import PatternMemory, build_memory
 from tsad_keras.persistence import write_bundle
-from tsad_keras.scoring import joined_points, score_points
+from tsad_keras.scoring import iterate_points, score_points
 from tsad_keras.training import Checkpoint, Distribution, History, TrainingDivergedError
 
 
@@ -239,10 +239,11 @@ class ContrastiveGANDetector(EntityScorer):
     ) -> None:
         self.fusion_levels_ = None
         if self.config.score_mode == "fused":
-            outputs = [
-                joined_points(self.point_scorer(causal=False), values)
+            outputs = (
+                piece
                 for values in scaled_validation
-            ]
+                for piece in iterate_points(self.point_scorer(causal=False), (values,))
+            )
             self.fusion_levels_ = FusionLevels.of(
                 outputs,
                 self.error_scale_,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tsad_keras.alignment import aligned_empty
 from tsad_keras.calibration import typical_errors
 from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks, build_networks
@@ -225,7 +226,10 @@ def train_networks(
 
 def _joined(series: Sequence[np.ndarray]) -> np.ndarray:
     """All series one after the other; a single one is not copied."""
-    return series[0] if len(series) == 1 else np.concatenate(series)
+    if len(series) == 1:
+        return series[0]
+    joined = aligned_empty((sum(len(values) for values in series), series[0].shape[1]))
+    return np.concatenate(series, out=joined)
 
 
 def window_errors(

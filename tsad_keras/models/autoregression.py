@@ -93,9 +93,10 @@ def fit_autoregression(train: Sequence[np.ndarray], order: int) -> Autoregressio
         for first in range(order, len(values), step):
             rows = values[first - order : first + step].astype(np.float64)
             length = len(rows) - order
-            lagged = [rows[order - lag : order - lag + length] for lag in range(order + 1)]
-            columns = np.stack([*lagged, np.ones_like(lagged[0])])  # the row itself comes first
-            products += columns.transpose(2, 0, 1) @ columns.transpose(2, 1, 0)
+            columns = np.ones((width, order + 2, length))  # the row itself comes first
+            for lag in range(order + 1):
+                columns[:, lag] = rows[order - lag : order - lag + length].T
+            products += columns @ columns.transpose(0, 2, 1)
             count += length
     products /= count
     ridge = np.diag([*np.full(order, _RIDGE), 0.0])
