@@ -30,7 +30,7 @@ def test_the_networks_see_64_windows_of_the_stated_shape(script, step_and_batch)
 @pytest.mark.slow
 def test_pytorch_has_as_many_weights(script):
     pytest.importorskip("torch")
-    step, score = script._torch_cases()
+    step, score, _ = script._torch_cases()
     network = next(c.cell_contents for c in step.__closure__ if hasattr(c.cell_contents, "norms"))
     theirs = sum(p.numel() for p in network.parameters() if p.requires_grad)
     ours, _ = script.make_step_and_batch(script.RECONSTRUCTION)
