@@ -75,6 +75,7 @@ SPACE: dict[str, Range | Choice] = {
     # What the score is made of; these cost no training time.
     "smoothing_span": Range(1, 40, is_log=True),
     "burst_span": Choice((0, 50, 100, 200)),
+    "forecast_order": Choice((0, 1, 3, 10)),
     "memory_size": Choice((500, 1000, 2000)),
     "num_neighbours": Range(1, 15, is_log=True),
 }
