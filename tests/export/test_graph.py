@@ -77,6 +77,15 @@ def test_every_signature_agrees_with_the_detector(case, make_values):
         assert difference(outputs["anomaly_score"], expected) < TOLERANCE
 
 
+def test_the_last_outputs_are_those_of_the_detector(case, make_values):
+    detector, signatures = case
+    windows = make_values(detector, 3, detector.config.window_size, seed=5, gaps=0.2)
+    outputs = signatures["last_outputs"](tf.constant(windows))["outputs"].numpy()
+    prepared = np.stack([detector.prepare_rows(window) for window in windows])
+    # Of roots, as a square doubles what rounding leaves of a small difference of large values.
+    assert difference(np.sqrt(outputs), np.sqrt(detector.last_outputs(prepared))) < TOLERANCE
+
+
 def test_decisions_of_whole_series_are_those_of_predict(default_detector, signatures, make_values):
     detector = default_detector
     usual, moved = (make_values(detector, 1100, seed=seed) for seed in (1, 2))

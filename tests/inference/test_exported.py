@@ -53,6 +53,18 @@ def test_scores_decisions_and_reasons_are_those_of_the_detector(
     assert both.shape == (150,)
 
 
+def test_causal_scores_ask_for_the_last_time_steps_alone(folder, series, monkeypatch):
+    loaded = load_export(folder)
+    asked = []
+    monkeypatch.setattr(loaded, "_reconstruct", lambda **windows: asked.append(windows))
+    scores = loaded.decision_function(series, causal=True)
+    assert asked == []
+
+    monkeypatch.undo()
+    monkeypatch.setattr(loaded, "_last_outputs", None)  # an export that has no such signature
+    assert difference(loaded.decision_function(series, causal=True), scores) < 1e-5
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_pieces_give_the_scores_of_the_whole(loaded, series, causal):
     pieces = [series[:7], series[7:8], series[8:90], series[90:]]
@@ -87,7 +99,7 @@ def test_signatures_are_called_by_name(loaded, tiny_detector, series):
     expected = tiny_detector.decision_function(series)
     assert difference(outputs["anomaly_score"].numpy(), expected) < 1e-5
     with pytest.raises(
-        InputError, match="no signature 'score', expected one of reconstruct, score_"
+        InputError, match="no signature 'score', expected one of last_outputs, reconstruct"
     ):
         loaded.signature("score")
 

@@ -47,7 +47,7 @@ class EnsembleGraph(ScoringGraph):
         return {**means, "embedding": tf.concat([outputs["embedding"] for outputs in made], axis=1)}
 
     def window_outputs(self, windows: tf.Tensor) -> Tensors:
-        """What all networks say about windows, for causal scores and streams.
+        """What all networks say about windows.
 
         Args:
             windows: `(batch_size, window_size, num_features)` raw values, NaN where missing.
@@ -62,10 +62,11 @@ class EnsembleGraph(ScoringGraph):
         scaled = [member._filled_and_scaled(values) for member in self._members]
         return tf.concat(scaled, axis=-1)
 
-    def _window_outputs(self, scaled: tf.Tensor) -> tf.Tensor:
+    def _window_outputs(self, scaled: tf.Tensor, *, last_only: bool = False) -> tf.Tensor:
         parts = tf.split(scaled, len(self._members), axis=2)
         made = [
-            member._window_outputs(part) for member, part in zip(self._members, parts, strict=True)
+            member._window_outputs(part, last_only=last_only)
+            for member, part in zip(self._members, parts, strict=True)
         ]
         return tf.concat(made, axis=2)
 

@@ -155,6 +155,21 @@ class ScoringGraph:
             "embedding": made["embedding"],
         }
 
+    def last_outputs(self, windows: tf.Tensor) -> Tensors:
+        """What the networks say about the windows' last time steps, for causal scores and streams.
+
+        A single pattern is looked up in the memory instead of all of a window.
+
+        Args:
+            windows: `(batch_size, window_size, num_features)` raw values, NaN where missing.
+
+        Returns:
+            `outputs` (batch_size, num_outputs), see `SeriesScorer.window_outputs`.
+        """
+        with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
+            scaled = self._scaled(windows)
+        return {"outputs": self._window_outputs(scaled, last_only=True)[:, 0]}
+
     # --- checks, missing values, scale -----------------------------------------------------------
 
     def _checks(self, values: tf.Tensor, name: str, *, exact: bool) -> list[tf.Operation]:
@@ -191,19 +206,21 @@ class ScoringGraph:
 
     # --- networks and scores ---------------------------------------------------------------------
 
-    def _window_outputs(self, scaled: tf.Tensor) -> tf.Tensor:
-        """`SeriesScorer.window_outputs`: `(batch_size, window_size, num_outputs)`."""
+    def _window_outputs(self, scaled: tf.Tensor, *, last_only: bool = False) -> tf.Tensor:
+        """`SeriesScorer.window_outputs`: `(batch_size, window_size or 1, num_outputs)`."""
+        steps = slice(-1, None) if last_only else slice(None)
         scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
         made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
         errors = tf.math.squared_difference(scaled, made)
         if self._fused is not None:
-            views = [errors, tf.linalg.matmul(self._kernel, errors)]
+            views = [errors[:, steps], tf.linalg.matmul(self._kernel[steps], errors)]
             if self._autoregression is not None:
                 forecast_errors = self._autoregression.squared_errors(scaled)
-                views.append(tf.linalg.matmul(self._kernel, forecast_errors))
+                views.append(tf.linalg.matmul(self._kernel[steps], forecast_errors))
             if self._remembered is not None:
-                views.append(self._remembered(scaled))
+                views.append(self._remembered(scaled, last_only=last_only))
             return tf.concat(views, axis=2)
+        errors = errors[:, steps]
         if not self.config.has_realism:
             return errors
         unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
@@ -297,6 +314,7 @@ def traced_signatures(graph: ScoringGraph) -> dict[str, Callable[..., Tensors]]:
         "score_series": ("series", (None, width)),
         "score_batch": ("batch", (None, None, width)),
         "reconstruct": ("windows", (None, size, width)),
+        "last_outputs": ("windows", (None, size, width)),
     }
     if hasattr(graph, "window_outputs"):  # an ensemble: `reconstruct` gives means over members
         shapes["window_outputs"] = ("windows", (None, size, width))

@@ -43,6 +43,8 @@ class ExportedDetector(SeriesScorer):
         try:
             self._model = tf.saved_model.load(str(self.directory))
             self._reconstruct = self._model.signatures["reconstruct"]
+            # The first exports had none.
+            self._last_outputs = self._model.signatures.get("last_outputs")
         except Exception as error:  # a damaged SavedModel raises nearly anything
             reason = " ".join(str(error).split())[:200]
             raise InputError(
@@ -123,6 +125,11 @@ class ExportedDetector(SeriesScorer):
             1.0 - made["realism"].numpy()[:, None, None], (*errors.shape[:2], 1)
         )
         return np.concatenate([errors, unreal], axis=2)
+
+    def last_outputs(self, windows: np.ndarray) -> np.ndarray:
+        if self._last_outputs is None:
+            return super().last_outputs(windows)
+        return self._last_outputs(windows=tf.constant(windows, tf.float32))["outputs"].numpy()
 
     def signature(self, name: str) -> Any:
         """Returns the callable signature of that name; it takes and gives named tensors.
