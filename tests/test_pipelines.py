@@ -1,5 +1,9 @@
 """Batches of windows: what is in them, and that step n depends on the seed and n alone."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -150,6 +154,11 @@ def test_a_small_draw_from_many_windows_is_even():
     assert len(set(starts)) > 80
 
 
+def test_no_two_steps_have_the_same_masks():
+    found = batches()  # three epochs
+    assert len({batch["mask_a"].tobytes() for batch in found}) == len(found)
+
+
 def test_jitter_has_its_standard_deviation_and_differs_between_views():
     found = batches(batch_size=32, steps=20, jitter=0.03, mask_type="none")
     noise = {v: np.stack([b[v] - b["windows"] for b in found]) for v in ("view_a", "view_b")}
@@ -181,6 +190,36 @@ def test_a_series_that_begins_where_a_tensor_may_is_not_copied(first_row):
     series[:] = 2
     last = list(found)[-1]["windows"].numpy()
     assert (last == (2 if first_row == 0 else 1)).all()
+
+
+_PEAK = """
+import numpy as np
+from tsad_keras.alignment import aligned_empty
+from tsad_keras.pipelines import training_pipeline
+def memory(name):
+    with open("/proc/self/status") as status:
+        return int(status.read().split(name)[1].split()[0]) / 1024
+def run(series):
+    next(iter(training_pipeline(
+        series, np.arange(100), window_size=10, batch_size=4, steps_per_epoch=2, epochs=1, seed=0,
+        mask_type="none", mask_mode="separate", masking_ratio=0.3, mean_mask_length=3.0,
+        jitter=0.0)))
+run(aligned_empty((200, 50)))
+series = aligned_empty((1_000_000, 50))  # 191 MB
+series[:] = 1
+before = memory("VmRSS:")
+run(series)
+print(memory("VmHWM:") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
+def test_a_running_pipeline_has_no_copy_of_the_series():
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert float(done.stdout) < 50
 
 
 def validation(seed=7, **changed):

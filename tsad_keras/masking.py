@@ -224,10 +224,9 @@ def _scan_maps(depends: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     Returns:
         States in bits, same shape.
     """
-    # A row "stay" before the first: all rows from which a shift leads out of the series end there.
-    depends = tf.pad(depends, [[1, 0], [0, 0]], constant_values=-1)
-    value = tf.pad(value, [[1, 0], [0, 0]])
 
+    # Where a shift leads out of the series, the composed maps begin with the first step, which
+    # ignores the old state: then it does not matter which row they are composed with.
     def compose(shift, depends, value):
         before = tf.maximum(tf.range(tf.shape(value)[0]) - shift, 0)
         return shift * 2, *_composed(before, depends, value)
@@ -238,11 +237,11 @@ def _scan_maps(depends: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         _, _, value = tf.while_loop(
             lambda shift, *_: shift < tf.shape(value)[0], compose, (1, depends, value), shapes
         )
-        return value[1:]
-    for power in range((length - 2).bit_length()):
+        return value
+    for power in range((length - 1).bit_length()):
         before = np.maximum(np.arange(length, dtype=np.int32) - 2**power, 0)
         depends, value = _composed(before, depends, value)
-    return value[1:]
+    return value
 
 
 def _composed(
