@@ -45,7 +45,10 @@ def test_small_features_are_not_taken_for_constant():
 
 
 def test_the_result_lies_where_a_tensor_can_share_it():
-    assert is_aligned(Scaler().fit([with_gaps()]).transform(with_gaps(101, 3)))
+    scaler = Scaler().fit([with_gaps()])
+    # Any one of them might lie well by chance.
+    results = [scaler.transform(with_gaps(length)) for length in range(90, 110)]
+    assert all(is_aligned(result) for result in results)
 
 
 def test_clip_is_exact_and_the_result_is_float32():
