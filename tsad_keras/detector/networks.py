@@ -100,12 +100,18 @@ def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
 class WindowOutputs:
     """What scoring asks about windows: a function of them, compiled on first use.
 
+    The one place that knows which columns there are; an export traces `tensors` as well.
+
     Args:
         config: The settings.
         networks: Trained networks.
         autoregression: None if there is none.
         memory: None if there is none.
         with_realism: Whether to ask the discriminator as well.
+
+    Attributes:
+        autoregression: As given.
+        remembered: Looks windows up in the memory; None if there is none.
     """
 
     def __init__(
@@ -118,8 +124,8 @@ class WindowOutputs:
     ) -> None:
         self._config = config
         self._networks = networks
-        self._autoregression = autoregression
-        self._remembered = None if memory is None else memory_errors(config, memory)
+        self.autoregression = autoregression
+        self.remembered = None if memory is None else memory_errors(config, memory)
         self._with_realism = with_realism
         self._kernel = two_sided_kernel(config.window_size, config.smoothing_span)
         # One trace for every batch. Nothing here branches on a tensor, so no source is rewritten by
@@ -128,8 +134,8 @@ class WindowOutputs:
         traced = functools.partial(
             tf.function, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
         )
-        self._all = traced(lambda windows: self._outputs(windows, False))
-        self._last = traced(lambda windows: self._outputs(windows, True))
+        self._all = traced(self.tensors)
+        self._last = traced(functools.partial(self.tensors, last_only=True))
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """The outputs of every time step.
@@ -152,20 +158,21 @@ class WindowOutputs:
         """
         return self._last(tf.constant(windows, tf.float32)).numpy()[:, 0]
 
-    def _outputs(self, windows: tf.Tensor, last_only: bool) -> tf.Tensor:
-        """`(batch_size, window_size or 1, num_outputs)`."""
+    def tensors(self, windows: tf.Tensor, *, last_only: bool = False) -> tf.Tensor:
+        """What a call and `last` compile: `(batch_size, window_size or 1, num_outputs)`."""
         steps = slice(-1, None) if last_only else slice(None)
         reconstruction = self._networks.autoencoder(windows, training=False)["reconstruction"]
         errors = tf.math.squared_difference(windows, reconstruction)
         outputs = [errors[:, steps]]
         if self._config.score_mode == "fused":
             outputs.append(tf.linalg.matmul(self._kernel[steps], errors))
-        if self._autoregression is not None:
-            forecast_errors = self._autoregression.squared_errors(windows)
+        if self.autoregression is not None:
+            forecast_errors = self.autoregression.squared_errors(windows)
             outputs.append(tf.linalg.matmul(self._kernel[steps], forecast_errors))
-        if self._remembered is not None:
-            outputs.append(self._remembered(windows, last_only=last_only))
+        if self.remembered is not None:
+            outputs.append(self.remembered(windows, last_only=last_only))
         if self._with_realism:
             unreal = tf.sigmoid(-self._networks.discriminator(windows, training=False)["logits"])
-            outputs.append(tf.repeat(unreal[:, None, :], tf.shape(outputs[0])[1], axis=1))
+            # Not tf.repeat, of which TFLite makes several operations.
+            outputs.append(unreal[:, None, :] + tf.zeros_like(outputs[0][:, :, :1]))
         return tf.concat(outputs, axis=2)

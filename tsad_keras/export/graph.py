@@ -15,12 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector
-from tsad_keras.detector.networks import memory_errors
+from tsad_keras.detector.networks import WindowOutputs
 from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, series_threshold, smoothed
 from tsad_keras.inference.scores import count_outputs
 from tsad_keras.models.memory import PatternMemory
-from tsad_keras.smoothing import two_sided_kernel
 
 _WINDOWS_A_PASS = 64  # of a long series: large enough matrix products, little memory
 
@@ -56,18 +55,23 @@ class ScoringGraph:
         self._scaled_low = ((mean - self._mean_high) / scale).astype(np.float32)
         self._scale = scale.astype(np.float32)
         self._divisor = (detector.error_scale_ * self.num_features).astype(np.float32)
-        self._kernel = two_sided_kernel(self.config.window_size, self.config.smoothing_span)
         self._fused = None
         if detector.fusion_levels_ is not None:
             self._fused = FusedGraph(detector.fusion_levels_, self.config, self._divisor)
         networks = (self._networks.autoencoder, self._networks.discriminator)
         self.module = tf.Module()
-        self._remembered = None
+        memory = None
         if detector.memory_ is not None:
             arrays = (detector.memory_.patterns, detector.memory_.levels)
             self.module.memory = [tf.Variable(array, trainable=False) for array in arrays]
-            self._remembered = memory_errors(self.config, PatternMemory(*self.module.memory))
-        self._autoregression = detector.autoregression_
+            memory = PatternMemory(*self.module.memory)
+        self._outputs = WindowOutputs(
+            self.config,
+            self._networks,
+            detector.autoregression_,
+            memory,
+            with_realism=self.config.has_realism,
+        )
         self.module.weights = [variable.value for net in networks for variable in net.variables]
         # A variable, so that the value at work can be read out of an export and be checked.
         self._threshold = tf.Variable(detector.threshold_, False, dtype=tf.float32)
@@ -141,10 +145,10 @@ class ScoringGraph:
         logits = self._networks.discriminator(scaled, training=False)["logits"]
         raw = made["reconstruction"] * self._scale + self._mean_low + self._mean_high
         patterns = levels = forecast_errors = tf.zeros_like(scaled)
-        if self._autoregression is not None:
-            forecast_errors = self._autoregression.squared_errors(scaled)
-        if self._remembered is not None:
-            patterns, levels = tf.split(self._remembered(scaled), 2, axis=2)
+        if self._outputs.autoregression is not None:
+            forecast_errors = self._outputs.autoregression.squared_errors(scaled)
+        if self._outputs.remembered is not None:
+            patterns, levels = tf.split(self._outputs.remembered(scaled), 2, axis=2)
         return {
             "forecast_error": forecast_errors,
             "pattern_error": patterns,
@@ -208,23 +212,8 @@ class ScoringGraph:
 
     def _window_outputs(self, scaled: tf.Tensor, *, last_only: bool = False) -> tf.Tensor:
         """`SeriesScorer.window_outputs`: `(batch_size, window_size or 1, num_outputs)`."""
-        steps = slice(-1, None) if last_only else slice(None)
         scaled = tf.ensure_shape(scaled, (None, self.config.window_size, self.num_features))
-        made = self._networks.autoencoder(scaled, training=False)["reconstruction"]
-        errors = tf.math.squared_difference(scaled, made)
-        if self._fused is not None:
-            views = [errors[:, steps], tf.linalg.matmul(self._kernel[steps], errors)]
-            if self._autoregression is not None:
-                forecast_errors = self._autoregression.squared_errors(scaled)
-                views.append(tf.linalg.matmul(self._kernel[steps], forecast_errors))
-            if self._remembered is not None:
-                views.append(self._remembered(scaled, last_only=last_only))
-            return tf.concat(views, axis=2)
-        errors = errors[:, steps]
-        if not self.config.has_realism:
-            return errors
-        unreal = tf.sigmoid(-self._networks.discriminator(scaled, training=False)["logits"])
-        return tf.concat([errors, unreal[:, None, :] + tf.zeros_like(errors[:, :, :1])], axis=2)
+        return self._outputs.tensors(scaled, last_only=last_only)
 
     def _judged(self, outputs: tf.Tensor) -> tf.Tensor:
         """`point_judge`: contributions `(batch_size, num_timesteps, num_features)`."""
