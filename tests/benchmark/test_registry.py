@@ -102,3 +102,19 @@ def test_what_smooths_inside_is_what_has_the_fused_score():
     fused = {name for name, method in methods().items() if method.is_fused}
     assert {"contrastive-gan", "untrained", "no-mask", "no-bursts", "memory-only"} <= fused
     assert fused.isdisjoint({"hybrid", "realism-score", "no-mask-reconstruction-score", "knn"})
+
+
+def test_parts_are_left_out_of_the_score_one_by_one():
+    left_out = {
+        method.name: method.options
+        for method in choose_methods(["ablation"])
+        if method.model == DEFAULT and method.name.startswith("no-") and method.is_fused
+    }
+    assert left_out == {
+        "no-reconstruction": {"has_reconstruction": False},
+        "no-forecast": {"has_forecast": False},
+        "no-memory": {"has_memory": False},
+        "no-bursts": {"burst_span": 0},
+        "no-smoothing": {"has_smoothing": False},
+        "no-calibration": {"calibrate": False},
+    }

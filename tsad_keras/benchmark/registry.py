@@ -211,6 +211,8 @@ def methods() -> dict[str, Method]:
         of_score("forecast-only", "forecast only", has_reconstruction=False, has_memory=False),
         of_score("no-memory", "no memory", has_memory=False),
         of_score("memory-only", "memory only", has_reconstruction=False, has_forecast=False),
+        # Without its error and the bursts of it no network has a say: what does training earn?
+        of_score("no-reconstruction", "no reconstruction", has_reconstruction=False),
         of_score("no-bursts", "no bursts", burst_span=0),
         of_score("no-smoothing", "no smoothing of the reconstruction", has_smoothing=False),
         of_score("no-calibration", "no calibration", calibrate=False),
