@@ -100,7 +100,7 @@ def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
 class WindowOutputs:
     """What scoring asks about windows: a function of them, compiled on first use.
 
-    The one place that knows which columns there are; an export traces `tensors` as well.
+    An export traces `tensors` as well, so that both have the same columns.
 
     Args:
         config: The settings.
@@ -173,6 +173,5 @@ class WindowOutputs:
             outputs.append(self.remembered(windows, last_only=last_only))
         if self._with_realism:
             unreal = tf.sigmoid(-self._networks.discriminator(windows, training=False)["logits"])
-            # Not tf.repeat, of which TFLite makes several operations.
             outputs.append(unreal[:, None, :] + tf.zeros_like(outputs[0][:, :, :1]))
         return tf.concat(outputs, axis=2)
