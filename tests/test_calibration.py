@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsad_keras.calibration import piece_errors, typical_errors
+from tsad_keras.calibration import piece_errors, typical_errors, typical_shifts
 
 ONES = np.ones(2)
 
@@ -46,3 +46,16 @@ def test_rows_are_cut_in_pieces_of_about_a_window(rows, pieces):
     found = piece_errors(errors)
     assert found.shape == (pieces, 3)
     np.testing.assert_allclose(found[0], errors[: -(-rows // pieces)].mean(axis=0))
+
+
+def test_shifts_are_divided_by_their_mean_and_that_of_noise():
+    shifts = np.random.default_rng(0).gamma(1.0, 1.0, (50, 3)) * np.array([1.0, 1e-6, 0.0])
+    found = typical_shifts(shifts, 20, np.array([1.0, 1.0, 0.1]))
+    expected = (shifts.sum(axis=0) / 50 + 0.01 / 20) / np.array([1.0, 1.0, 0.1])
+    np.testing.assert_allclose(found, expected)
+
+
+def test_means_of_mere_noise_are_no_shift():
+    noise = np.random.default_rng(0).normal(0, 0.1, (4000, 20, 1))  # of the variance 0.01
+    quotient = noise.mean(axis=1) ** 2 / typical_shifts(np.zeros((5, 1)), 20, np.ones(1))
+    assert quotient.mean() == pytest.approx(1.0, rel=0.1)

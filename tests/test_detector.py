@@ -366,7 +366,7 @@ def test_the_fused_score_survives_saving(fused_detector, make_series, tmp_path):
         )
     assert again.weights_sha256_ == fused_detector.weights_sha256_
     parts = fused_detector.components(series)
-    views = ("reconstruction", "smoothed", "forecast", "pattern", "level")
+    views = ("reconstruction", "smoothed", "forecast", "shift", "pattern", "level")
     names = [*(f"{view}_error" for view in views), "realism"]
     assert list(parts) == names and all(part.shape == (90,) for part in parts.values())
 
@@ -404,6 +404,49 @@ def test_what_is_typical_of_forecasts_is_that_of_train(fused_detector, make_seri
     )
 
 
+def test_a_moved_mean_counts_and_can_be_left_out(fused_detector, tiny_config, make_series):
+    config = {**tiny_config, "epochs": 1, "steps_per_epoch": 2, "burst_span": 20}
+    without = ContrastiveGANDetector(**config, mean_shift=False).fit(make_series(), verbose=False)
+    assert without.fusion_levels_.shift is None
+    series = make_series(90, seed=4)
+    parts, others = fused_detector.components(series), without.components(series)
+    assert parts.keys() - others.keys() == {"shift_error"}
+    for name, values in others.items():  # the same networks, forecast and memory
+        np.testing.assert_allclose(parts[name], values, rtol=1e-6)
+    moved = series.copy()
+    moved[30:, 1] += 2.0 * series[:, 1].std()
+    rise = fused_detector.decision_function(moved) - fused_detector.decision_function(series)
+    before = without.decision_function(moved) - without.decision_function(series)
+    assert rise[50:].mean() > before[50:].mean()
+    assert fused_detector.explain(moved)[50:].mean(axis=0).argmax() == 1
+
+
+def test_the_shift_is_the_squared_mean_of_the_windows(fused_detector, make_series):
+    config, names = fused_detector.config, fused_detector.feature_names_
+    size, width = config.window_size, len(names)
+    window = fused_detector.prepare_rows(make_series(size, seed=4))
+    views = 3  # raw, smoothed, forecast come before
+    found = fused_detector.window_outputs(window[None])[0, :, views * width : (views + 1) * width]
+    expected = np.square(window.astype(np.float64).mean(axis=0))
+    np.testing.assert_allclose(found, np.tile(expected, (size, 1)), rtol=1e-4, atol=1e-9)
+    last = fused_detector.last_outputs(window[None])[0, views * width : (views + 1) * width]
+    np.testing.assert_array_equal(last, found[-1])
+
+
+def test_what_is_typical_of_shifts_is_that_of_train(fused_detector, make_series):
+    from tsad_keras.detector import fitting
+
+    config, names = fused_detector.config, fused_detector.feature_names_
+    (part,) = fitting.split_parts(config, [make_series()], names)
+    (train,), size = part.train, config.window_size
+    starts = np.arange(0, len(train) - size + 1, config.score_stride)
+    if starts[-1] + size < len(train):
+        starts = np.append(starts, len(train) - size)
+    means = np.array([train[start : start + size].mean(axis=0) for start in starts])
+    expected = ((means**2).mean(axis=0) + 0.01 / size) / part.scaler.weight_
+    np.testing.assert_allclose(fused_detector.fusion_levels_.shift_scale, expected, rtol=1e-4)
+
+
 def test_a_damaged_memory_or_forecast_is_refused(fused_detector, tmp_path):
     fused_detector.save(tmp_path)
     arrays, header = read_arrays(tmp_path / "detector.npz")
@@ -412,6 +455,7 @@ def test_a_damaged_memory_or_forecast_is_refused(fused_detector, tmp_path):
         ("autoregression/coefficients", arrays["autoregression/coefficients"][1:]),
         ("autoregression/intercepts", arrays["autoregression/intercepts"][:-1]),
         ("forecast_scale", np.ones(2)),
+        ("shift_scale", np.ones(2)),
         ("pattern_scale", np.ones(2)),
         ("fusion_levels", np.ones((2, 3))),
     ):

@@ -4,33 +4,35 @@ import numpy as np
 import pytest
 
 from tsad_keras.fusion import FusedScore
-from tsad_keras.levels import BurstDetector, FusionLevels, LogLevel
+from tsad_keras.levels import BurstDetector, FusionLevels, LogLevel, view_scales
 
 FEATURES = 3
 SCALE = np.array([1.0, 2.0, 4.0])
 FORECAST_SCALE = np.array([0.5, 1.0, 3.0])
-PARTS = ("has_reconstruction", "has_forecast", "has_memory", "has_smoothing")
+SHIFT_SCALE = np.array([0.3, 2.0, 0.1])
+SCALES = view_scales(SCALE, FORECAST_SCALE, SHIFT_SCALE)
+PARTS = ("has_reconstruction", "has_forecast", "has_shift", "has_memory", "has_smoothing")
 
 
-def point_outputs(num_timesteps, seed=0, views=5):
+def point_outputs(num_timesteps, seed=0, views=6):
     random = np.random.default_rng(seed)
     return random.gamma(2.0, 1.0, (num_timesteps, views * FEATURES))
 
 
 def fused(levels=None, burst_span=20, **settings):
-    levels = levels or FusionLevels.of([point_outputs(500, 1)], SCALE, FORECAST_SCALE)
+    levels = levels or FusionLevels.of([point_outputs(500, 1)], SCALES)
     return FusedScore(levels, error_scale=SCALE, burst_span=burst_span, **settings)
 
 
 def test_the_fused_score_is_the_formula():
     normal, outputs = point_outputs(500, 1), point_outputs(80, 2)
-    levels = FusionLevels.of([normal[:200], normal[200:]], SCALE, FORECAST_SCALE)
-    means = normal[:, 9:12].mean(axis=0)
+    levels = FusionLevels.of([normal[:200], normal[200:]], SCALES)
+    means = normal[:, 12:15].mean(axis=0)
     pattern_scale = np.maximum(means, 0.25 * means.mean())
     np.testing.assert_allclose(levels.pattern_scale, pattern_scale)
 
     def parts(values):
-        scales = (SCALE, SCALE, FORECAST_SCALE, pattern_scale, np.ones(3))
+        scales = (SCALE, SCALE, FORECAST_SCALE, SHIFT_SCALE, pattern_scale, np.ones(3))
         return [
             (values[:, 3 * i : 3 * i + 3] / scale).mean(axis=1) for i, scale in enumerate(scales)
         ]
@@ -40,7 +42,9 @@ def test_the_fused_score_is_the_formula():
         for known, found in zip(parts(normal), parts(outputs), strict=True)
     ]
     bursts = BurstDetector(LogLevel.of(parts(normal)[0]), 20).update(parts(outputs)[0])
-    expected = np.log1p(np.exp(sum(standard[1:4]) + standard[4] / 4 + bursts))
+    weights = (0, 1 / 4, 1, 1 / 2, 1, 1 / 4)
+    total = sum(weight * part for weight, part in zip(weights, standard, strict=True))
+    expected = np.log1p(np.exp(total + bursts))
     contributions = fused(levels).update(outputs)
     np.testing.assert_allclose(contributions.sum(axis=1), expected, rtol=1e-9)
     assert (contributions >= 0).all()
@@ -49,9 +53,9 @@ def test_the_fused_score_is_the_formula():
 def test_a_view_explains_what_it_found():
     outputs = point_outputs(80, 2)
     outputs[40] = point_outputs(500, 1).mean(axis=0)  # nothing strange in any view
-    for view in (1, 2, 3, 4):  # smoothed, forecast, pattern, level
+    for view in (1, 2, 3, 4, 5):  # smoothed, forecast, shift, pattern, level
         changed = outputs.copy()
-        changed[40, 3 * view + 1] *= 1e8 if view == 4 else 1e4  # levels weigh a quarter
+        changed[40, 3 * view + 1] *= 1e4 if view in (2, 4) else 1e8  # the others weigh less
         contributions = fused(burst_span=0).update(changed)
         assert contributions[40, 1] > 0.9 * contributions[40].sum()
 
@@ -61,13 +65,16 @@ def test_a_burst_is_explained_by_its_own_row():
     outputs[40, 1] = 1e4  # raw error of feature 1, which the smoothed one has not
     contributions = fused().update(outputs)
     assert contributions[40, 1] > 0.7 * contributions[40].sum()
-    without = fused(burst_span=0).update(outputs)
-    assert without[40, 1] > without[39, 1]
+    without, before = (
+        fused(burst_span=0).update(values)[40] for values in (outputs, point_outputs(80, 2))
+    )
+    assert without[1] > before[1]
+    assert without.sum() == pytest.approx(before.sum())
 
 
 def test_moved_levels_are_explained_by_the_reconstruction_where_it_is_strange():
     outputs = point_outputs(80, 2)
-    outputs[40, [3 + 0, 12 + 1]] = 1e6  # smoothed error of feature 0, level of feature 1
+    outputs[40, [3 + 0, 15 + 1]] = 1e6  # smoothed error of feature 0, level of feature 1
     contributions = fused(burst_span=0).update(outputs)[40]
     assert contributions[0] > 0.9 * contributions.sum()
     no_reconstruction = fused(burst_span=0, has_reconstruction=False).update(outputs)[40]
@@ -77,7 +84,8 @@ def test_moved_levels_are_explained_by_the_reconstruction_where_it_is_strange():
 @pytest.mark.parametrize(
     ("settings", "columns"),
     [
-        ({"has_memory": False}, slice(9, 15)),
+        ({"has_memory": False}, slice(12, 18)),
+        ({"has_shift": False}, slice(9, 12)),
         ({"has_forecast": False}, slice(6, 9)),
         ({"has_reconstruction": False}, slice(0, 6)),
         ({"has_smoothing": False}, slice(3, 6)),
@@ -117,19 +125,23 @@ def test_scores_alone_are_the_sums_of_contributions_however_cut(left_out):
 
 
 def test_no_errors_at_all_are_finite_and_shared_evenly():
-    levels = FusionLevels.of([np.zeros((10, 15))], SCALE, FORECAST_SCALE)
-    contributions = fused(levels).update(np.zeros((4, 15)))
+    levels = FusionLevels.of([np.zeros((10, 18))], SCALES)
+    contributions = fused(levels).update(np.zeros((4, 18)))
     assert np.isfinite(contributions).all()
     np.testing.assert_allclose(contributions, contributions[:, :1] * np.ones(3))
 
 
-@pytest.mark.parametrize(("views", "forecast_scale"), [(2, None), (3, FORECAST_SCALE), (4, None)])
-def test_a_view_that_is_not_there_does_not_count(views, forecast_scale):
-    normal, outputs = (point_outputs(90, seed, views) for seed in (1, 2))
-    levels = FusionLevels.of([normal], SCALE, forecast_scale)
-    assert (levels.forecast is None, levels.pattern is None) == (views != 3, views != 4)
+@pytest.mark.parametrize("forecast_scale", [None, FORECAST_SCALE])
+@pytest.mark.parametrize("shift_scale", [None, SHIFT_SCALE])
+@pytest.mark.parametrize("has_memory", [False, True])
+def test_a_view_that_is_not_there_does_not_count(forecast_scale, shift_scale, has_memory):
+    scales = view_scales(SCALE, forecast_scale, shift_scale)
+    normal, outputs = (point_outputs(90, seed, len(scales) + 2 * has_memory) for seed in (1, 2))
+    levels = FusionLevels.of([normal], scales)
+    found = (levels.forecast is not None, levels.shift is not None, levels.pattern is not None)
+    assert found == (forecast_scale is not None, shift_scale is not None, has_memory)
     whole = fused(levels).scores(outputs)
     columns = np.hstack([outputs, 1e6 * np.ones((90, 1))])  # 1 - D, which is not looked at
     np.testing.assert_array_equal(fused(levels).scores(columns), whole)
-    again = FusionLevels.of([np.hstack([normal, np.ones((90, 1))])], SCALE, forecast_scale)
+    again = FusionLevels.of([np.hstack([normal, np.ones((90, 1))])], scales)
     np.testing.assert_array_equal(fused(again).scores(outputs), whole)

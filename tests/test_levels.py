@@ -9,6 +9,17 @@ RANDOM = np.random.default_rng(0)
 NORMAL = np.exp(RANDOM.normal(2.0, 1.0, 5000))
 FEATURES = 3
 SCALE = np.array([1.0, 2.0, 4.0])
+# Columns that outputs have, and the scales of the views that they are.
+VIEWS = pytest.mark.parametrize(
+    ("views", "scales"),
+    [
+        (2, view_scales(SCALE)),
+        (3, view_scales(SCALE, SCALE / 7)),
+        (3, view_scales(SCALE, shift_scale=SCALE / 5)),
+        (4, view_scales(SCALE)),
+        (6, view_scales(SCALE, SCALE / 7, SCALE / 5)),
+    ],
+)
 
 
 def test_normal_scores_are_standardised():
@@ -74,12 +85,12 @@ def point_outputs(num_timesteps, seed=0, views=4):
     return random.gamma(2.0, 1.0, (num_timesteps, views * FEATURES))
 
 
-@pytest.mark.parametrize(("views", "forecast_scale"), [(2, None), (4, None), (5, SCALE / 7)])
-def test_pieces_of_normal_outputs_give_the_levels_of_the_whole(views, forecast_scale):
+@VIEWS
+def test_pieces_of_normal_outputs_give_the_levels_of_the_whole(views, scales):
     outputs = point_outputs(300, 2, views)
-    whole = FusionLevels.of([outputs], SCALE, forecast_scale).arrays()
+    whole = FusionLevels.of([outputs], scales).arrays()
     pieces = (outputs[first : first + 70] for first in range(0, 300, 70))
-    found = FusionLevels.of(pieces, SCALE, forecast_scale).arrays()
+    found = FusionLevels.of(pieces, scales).arrays()
     assert found.keys() == whole.keys()
     for name, values in whole.items():
         np.testing.assert_array_equal(found[name], values)
@@ -87,18 +98,17 @@ def test_pieces_of_normal_outputs_give_the_levels_of_the_whole(views, forecast_s
 
 def test_weights_outlive_calibration():
     outputs, weight = point_outputs(500, 1), np.array([1.0, 0.1, 1.0])
-    plain = FusionLevels.of([outputs], SCALE).pattern_scale
-    weighted = FusionLevels.of([outputs], SCALE, weight=weight).pattern_scale
+    scales = view_scales(SCALE)
+    plain = FusionLevels.of([outputs], scales).pattern_scale
+    weighted = FusionLevels.of([outputs], scales, weight=weight).pattern_scale
     np.testing.assert_allclose(weighted * weight, plain)
-    uncalibrated = FusionLevels.of([outputs], SCALE, calibrate=False, weight=weight)
+    uncalibrated = FusionLevels.of([outputs], scales, calibrate=False, weight=weight)
     assert uncalibrated.pattern_scale.tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("views", "forecast_scale"), [(2, None), (3, SCALE / 7), (4, None), (5, SCALE / 7)]
-)
-def test_levels_survive_as_arrays(views, forecast_scale):
-    levels = FusionLevels.of([point_outputs(100, 5, views)], SCALE, forecast_scale)
+@VIEWS
+def test_levels_survive_as_arrays(views, scales):
+    levels = FusionLevels.of([point_outputs(100, 5, views)], scales)
     again = FusionLevels.from_arrays(levels.arrays(), FEATURES)
     outputs = point_outputs(30, 6, views)
     assert again.arrays().keys() == levels.arrays().keys()
@@ -111,8 +121,8 @@ def test_levels_survive_as_arrays(views, forecast_scale):
 
 
 def test_arrays_of_other_shapes_are_refused():
-    arrays = FusionLevels.of([point_outputs(100, 5, 5)], SCALE, SCALE).arrays()
-    for name in ("forecast_scale", "pattern_scale"):
+    arrays = FusionLevels.of([point_outputs(100, 5, 6)], view_scales(SCALE, SCALE, SCALE)).arrays()
+    for name in ("forecast_scale", "shift_scale", "pattern_scale"):
         with pytest.raises(ValueError, match=f"{name} has shape"):
             FusionLevels.from_arrays({**arrays, name: np.ones(FEATURES + 1)}, FEATURES)
         without = {key: array for key, array in arrays.items() if key != name}

@@ -80,7 +80,7 @@ def test_other_files_are_an_input_error(folder):
 def test_another_format_version_says_which(folder):
     arrays, header = read_arrays(folder / FILE_NAME)
     write_arrays(folder / FILE_NAME, arrays, {**header, "format_version": 99})
-    with pytest.raises(InputError, match="has format 99, expected 6"):
+    with pytest.raises(InputError, match="has format 99, expected 8"):
         read_bundle(folder)
 
 

@@ -99,12 +99,13 @@ class Config:
     checkpoint_minutes: float = 2.0  # and at least every so many minutes
 
     # --- scores and decisions --------------------------------------------------------------------
-    # The fused score of reconstruction, forecast and memory is ahead of each of them alone on every
-    # development set (SMD, six servers, MSL; benchmarks/README.md).
+    # The fused score of reconstruction, forecast, shift and memory is ahead of each of them alone
+    # on every development set (SMD, six servers, MSL; benchmarks/README.md).
     score_mode: Literal["fused", "reconstruction", "realism", "combined"] = "fused"
     memory_size: int = 1000  # training patterns kept for the fused score; 0 = no memory
     num_neighbours: int = 5  # of them that count; one alone could itself be an anomaly
     forecast_order: int = 3  # rows that the fused score's forecast looks back; 0 = no forecast
+    mean_shift: bool = True  # the fused score sees how far a window's mean lies from train's
     burst_span: int = 100  # time steps of the past that short bursts stand out of; 0 = no bursts
     realism_weight: float = 1.0  # of 1 - D(x) in the combined score
     calibrate: bool = True  # divide each feature's error by what is typical of it on train
@@ -149,6 +150,11 @@ class Config:
         if self.score_mode != "fused":
             return 0
         return min(self.forecast_order, self.window_size // 2)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether scores look at the windows' means."""
+        return self.score_mode == "fused" and self.mean_shift
 
     @property
     def has_realism(self) -> bool:

@@ -11,18 +11,24 @@ from tsad_keras.scoring import combine_scores
 from tsad_keras.smoothing import CausalSmoother
 
 BURST_WEIGHT = 1.0  # beside the views of the fused score; 1.5 does about as well
-LEVEL_WEIGHT = 0.25  # more is better for MSL and worse for servers (benchmarks/LOG.md)
+# Of the views, in column order. The smoothed or the raw reconstruction error counts, not both; a
+# quarter, since its bursts count as well. More of shift and level is better for MSL and worse for
+# servers, whose anomalies are shorter (benchmarks/LOG.md).
+VIEW_WEIGHTS = {
+    **{"raw": 0.25, "smoothed": 0.25, "forecast": 1.0, "shift": 0.5},
+    **{"pattern": 1.0, "level": 0.25},
+}
 EVEN = 1e-3  # share that is given out evenly, so that shares are smooth where all errors vanish
 TINY = 1e-12
 
 
 class FusedScore:
-    """One score of several views of a series: reconstruction, forecast and memory.
+    """One score of several views of a series: reconstruction, forecast, shift and memory.
 
     With z(e) the standardised logarithm of an error, its mean over the features (`LogLevel`):
 
-        score = log(1 + exp(z(smoothed reconstruction error) + burst of the reconstruction error
-                            + z(smoothed forecast error)
+        score = log(1 + exp(1/4 z(smoothed reconstruction error) + burst of the reconstruction error
+                            + z(smoothed forecast error) + 1/2 z(shift of the window's mean)
                             + z(patterns' error) + 1/4 z(levels' error)))
 
     About 0.7 is normal; large scores are the sum itself. What no view finds strange stays near 0,
@@ -34,6 +40,7 @@ class FusedScore:
         burst_span: Of `BurstDetector`; 0 = without bursts.
         has_reconstruction: Whether the reconstruction error and its bursts count.
         has_forecast: Whether the forecast error counts, if there is one.
+        has_shift: Whether the shift of the window's mean counts, if there is one.
         has_memory: Whether the memory's errors count, if there are any.
         has_smoothing: Whether the smoothed reconstruction error counts, or the raw one.
     """
@@ -46,6 +53,7 @@ class FusedScore:
         burst_span: int,
         has_reconstruction: bool = True,
         has_forecast: bool = True,
+        has_shift: bool = True,
         has_memory: bool = True,
         has_smoothing: bool = True,
     ) -> None:
@@ -53,14 +61,15 @@ class FusedScore:
         self._scales = levels.scales(error_scale)
         self._bursts = BurstDetector(levels.raw, burst_span) if burst_span else None
         self._has_smoothing = has_smoothing
-        # What counts of the levels, by the name of its view, and by how much.
-        self._weights: dict[str, float] = {}
-        if has_reconstruction:
-            self._weights["smoothed" if has_smoothing else "raw"] = 1.0
-        if has_forecast and levels.forecast is not None:
-            self._weights["forecast"] = 1.0
-        if has_memory and levels.pattern is not None:
-            self._weights |= {"pattern": 1.0, "level": LEVEL_WEIGHT}
+        counts = {
+            "raw": has_reconstruction and not has_smoothing,
+            "smoothed": has_reconstruction and has_smoothing,
+            "forecast": has_forecast,
+            "shift": has_shift,
+            **dict.fromkeys(("pattern", "level"), has_memory),
+        }
+        # What counts of the views that are there, and by how much.
+        self._weights = {name: VIEW_WEIGHTS[name] for name in self._scales if counts[name]}
 
     def update(self, outputs: np.ndarray) -> np.ndarray:
         """Takes further point outputs of the same series, returns their contributions.
@@ -68,8 +77,8 @@ class FusedScore:
         Args:
             outputs: `(num_timesteps, num_columns)`: `num_features` columns for each view, in this
                 order: squared reconstruction errors, raw and smoothed; with an autoregression the
-                smoothed forecast errors; with a memory the patterns' and the levels' errors.
-                Columns beyond these are not looked at.
+                smoothed forecast errors; with `mean_shift` the squared mean of the window; with a
+                memory the patterns' and the levels' errors. Columns beyond these are not looked at.
 
         Returns:
             `(num_timesteps, num_features)`, not negative; rows sum to the score. Each view's part

@@ -116,27 +116,30 @@ class FusionLevels:
         raw: Level of the reconstruction error.
         smoothed: Likewise, smoothed.
         forecast: Level of the smoothed forecast error; None without an autoregression.
+        shift: Level of the windows' shift from the train mean; None where it is left out.
         pattern: Level of the patterns' error; None without a memory.
         level: Level of the levels' error; None without a memory.
         forecast_scale: `(num_features,)` what a feature's forecast error is divided by; None
             without an autoregression.
+        shift_scale: Likewise the shift of its mean; None where it is left out.
         pattern_scale: Likewise its pattern error; None without a memory.
     """
 
     raw: LogLevel
     smoothed: LogLevel
     forecast: LogLevel | None = None
+    shift: LogLevel | None = None
     pattern: LogLevel | None = None
     level: LogLevel | None = None
     forecast_scale: np.ndarray | None = None
+    shift_scale: np.ndarray | None = None
     pattern_scale: np.ndarray | None = None
 
     @classmethod
     def of(
         cls,
         outputs: Iterable[np.ndarray],
-        error_scale: np.ndarray,
-        forecast_scale: np.ndarray | None = None,
+        scales: Mapping[str, np.ndarray],
         *,
         calibrate: bool = True,
         weight: np.ndarray | float = 1.0,
@@ -145,13 +148,12 @@ class FusionLevels:
 
         Args:
             outputs: Pieces of them, as for `FusedScore.update`; none is kept whole.
-            error_scale: `(num_features,)` what a feature's reconstruction error is divided by.
-            forecast_scale: Likewise its forecast error; None if the outputs have none.
+            scales: As `view_scales` gives them, of all views that the outputs have but those of a
+                memory.
             calibrate: Whether a feature's pattern error is divided by its mean.
             weight: `(num_features,)` what a feature counts then: `Scaler.weight_`.
         """
-        width, pattern_scale = len(error_scale), None
-        scales = view_scales(error_scale, forecast_scale)
+        width, pattern_scale = len(scales["raw"]), None
         before = len(scales) * width  # columns
         parts: dict[str, list[np.ndarray]] = {}
         patterns: list[np.ndarray] = []
@@ -171,15 +173,20 @@ class FusionLevels:
                 pattern_scale = np.maximum(means, _LEAST_SCALE * means.mean() + _TINY) / weight
             sums |= view_sums(errors, {"pattern": pattern_scale})
         levels = {name: LogLevel.of(values) for name, values in sums.items()}
-        return cls(**levels, forecast_scale=forecast_scale, pattern_scale=pattern_scale)
+        return cls(
+            **levels,
+            forecast_scale=scales.get("forecast"),
+            shift_scale=scales.get("shift"),
+            pattern_scale=pattern_scale,
+        )
 
     def scales(self, error_scale: np.ndarray) -> dict[str, np.ndarray]:
         """`view_scales` of these levels."""
-        return view_scales(error_scale, self.forecast_scale, self.pattern_scale)
+        return view_scales(error_scale, **{name: getattr(self, name) for name in _SCALES})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays for `from_arrays`: `(num_views, 3)` offset, mean and variance, and scales."""
-        levels = [self.raw, self.smoothed, self.forecast, self.pattern, self.level]
+        levels = [self.raw, self.smoothed, self.forecast, self.shift, self.pattern, self.level]
         found = np.array([dataclasses.astuple(level) for level in levels if level is not None])
         scales = {name: getattr(self, name) for name in _SCALES}
         kept = {name: scale for name, scale in scales.items() if scale is not None}
@@ -200,18 +207,21 @@ class FusionLevels:
         return cls(**levels, **scales)
 
 
-_SCALES = ("forecast_scale", "pattern_scale")
+_SCALES = ("forecast_scale", "shift_scale", "pattern_scale")
 
 
 def view_scales(
     error_scale: np.ndarray,
     forecast_scale: np.ndarray | None = None,
+    shift_scale: np.ndarray | None = None,
     pattern_scale: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """What the features' errors are divided by in each view that is there, in column order."""
     scales = {"raw": error_scale, "smoothed": error_scale}
     if forecast_scale is not None:
         scales["forecast"] = forecast_scale
+    if shift_scale is not None:
+        scales["shift"] = shift_scale
     if pattern_scale is not None:
         scales |= {"pattern": pattern_scale, "level": np.ones_like(pattern_scale)}
     return scales

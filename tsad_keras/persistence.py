@@ -13,8 +13,8 @@ from tsad_keras.files import read_arrays, write_arrays, write_json
 from tsad_keras.version import __version__
 
 # Higher also where the score of the same arrays has changed: thresholds belong to scores.
-FORMAT_VERSION = 6
-ENTITIES_FORMAT_VERSION = 7  # with `entities`: unknown to what knows 6 only; all else is the same
+FORMAT_VERSION = 8
+ENTITIES_FORMAT_VERSION = 9  # with `entities`: unknown to what knows 8 only; all else is the same
 FILE_NAME = "detector.npz"
 RATE_FILE = "data.json"
 

@@ -104,6 +104,13 @@ def test_what_smooths_inside_is_what_has_the_fused_score():
     assert fused.isdisjoint({"hybrid", "realism-score", "no-mask-reconstruction-score", "knn"})
 
 
+def test_each_view_is_scored_alone():
+    views = {"reconstruction", "forecast", "shift", "memory"}
+    for view in ("forecast", "shift", "memory"):
+        (method,) = choose_methods([f"{view}-only"])
+        assert method.options == {f"has_{name}": False for name in views - {view}}
+
+
 def test_parts_are_left_out_of_the_score_one_by_one():
     left_out = {
         method.name: method.options
@@ -113,6 +120,7 @@ def test_parts_are_left_out_of_the_score_one_by_one():
     assert left_out == {
         "no-reconstruction": {"has_reconstruction": False},
         "no-forecast": {"has_forecast": False},
+        "no-shift": {"has_shift": False},
         "no-memory": {"has_memory": False},
         "no-bursts": {"burst_span": 0},
         "no-smoothing": {"has_smoothing": False},

@@ -18,9 +18,9 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
     detector.scaler_.weight_ = np.ones(num_features)
     detector._set_networks(build_networks(detector.config, num_features), None, None)
     detector.error_scale_ = np.linspace(0.5, 2.0, num_features)
-    forecast_scale = _remember(detector, num_features)
+    scales = _remember(detector, num_features)
     normal = np.random.default_rng(2).normal(size=(4 * detector.config.window_size, num_features))
-    detector._choose_levels([normal.astype(np.float32)], forecast_scale)
+    detector._choose_levels([normal.astype(np.float32)], scales)
     detector.threshold_ = detector.causal_threshold_ = detector.window_threshold_ = 2.5
     detector.score_level_ = detector.causal_score_level_ = 1.0
     detector.expected_false_alarm_rate_ = 0.01
@@ -28,7 +28,8 @@ def _untrained(mean=0.0, scale=1.0, num_features=3, **settings):
 
 
 def _remember(detector, num_features):
-    """Forecast and memory of a made-up random walk, as the settings ask; the forecast's scale."""
+    """Forecast and memory of a made-up random walk, as the settings ask; scales of all views."""
+    from tsad_keras.levels import view_scales
     from tsad_keras.models.autoregression import fit_autoregression
     from tsad_keras.models.memory import build_memory
 
@@ -41,7 +42,11 @@ def _remember(detector, num_features):
         sizes = {name: getattr(config, name) for name in ("pattern_size", "memory_size")}
         memory = build_memory(series, window_size=config.window_size, **sizes)
     detector._set_networks(detector.networks_, autoregression, memory)
-    return np.linspace(0.1, 0.4, num_features) if config.forecast_lags else None
+    return view_scales(
+        detector.error_scale_,
+        np.linspace(0.1, 0.4, num_features) if config.forecast_lags else None,
+        np.linspace(0.3, 0.1, num_features) if config.has_shift else None,
+    )
 
 
 @pytest.fixture(scope="session")

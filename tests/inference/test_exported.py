@@ -146,7 +146,7 @@ DAMAGES = {
     "a list": (lambda f: (f / "assets" / "metadata.json").write_text("[]"), "is damaged"),
     "a later format": (
         lambda f: edit(f / "assets" / "metadata.json", lambda m: m.update(format_version=1)),
-        "has format 1, expected 4; export again",
+        "has format 1, expected 5; export again",
     ),
     "no threshold": (
         lambda f: edit(f / "assets" / "metadata.json", lambda m: m.pop("threshold")),

@@ -84,8 +84,8 @@ class Method:
         label: In tables and figures.
         model: Name of its `Model`.
         options: What goes into the combination of outputs to scores: `calibrate`, `score_mode`,
-            and of the fused score `burst_span, has_reconstruction, has_forecast, has_memory,
-            has_smoothing`.
+            and of the fused score `burst_span, has_reconstruction, has_forecast, has_shift,
+            has_memory, has_smoothing`.
     """
 
     name: str
@@ -160,6 +160,12 @@ def _calibrated(name: str, label: str, family: str) -> list[Method]:
     ]
 
 
+def _only(view: str) -> dict[str, bool]:
+    """Options of the fused score that leave all but one view out."""
+    views = ("reconstruction", "forecast", "shift", "memory")
+    return {f"has_{name}": False for name in views if name != view}
+
+
 @functools.cache
 def methods() -> dict[str, Method]:
     """All methods by name, floors first."""
@@ -208,9 +214,11 @@ def methods() -> dict[str, Method]:
         Method("hybrid", "ours", "Hybrid-GAN", "hybrid"),
         of_score("reconstruction-score", "reconstruction score", score_mode="reconstruction"),
         of_score("no-forecast", "no forecast", has_forecast=False),
-        of_score("forecast-only", "forecast only", has_reconstruction=False, has_memory=False),
+        of_score("forecast-only", "forecast only", **_only("forecast")),
+        of_score("no-shift", "no shift", has_shift=False),
+        of_score("shift-only", "shift only", **_only("shift")),
         of_score("no-memory", "no memory", has_memory=False),
-        of_score("memory-only", "memory only", has_reconstruction=False, has_forecast=False),
+        of_score("memory-only", "memory only", **_only("memory")),
         # Without its error and the bursts of it no network has a say: what does training earn?
         of_score("no-reconstruction", "no reconstruction", has_reconstruction=False),
         of_score("no-bursts", "no bursts", burst_span=0),

@@ -27,7 +27,7 @@ from tsad_keras.errors import InputError
 from tsad_keras.reporting.facts import data_fingerprint, peak_memory_mb, versions
 from tsad_keras.thresholds import choose_threshold, series_threshold
 
-FORMAT = 4  # of rows; those of another one are computed again
+FORMAT = 5  # of rows; those of another one are computed again
 METRICS = (
     "vus_pr_score",
     "vus_roc_score",
@@ -190,7 +190,7 @@ def _fit_baseline(model: Model, config: Config, train: np.ndarray, test: np.ndar
 def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndarray) -> _Fitted:
     from tsad_keras.detector import ContrastiveGANDetector
     from tsad_keras.fusion import CombinedScore, FusedScore
-    from tsad_keras.levels import FusionLevels
+    from tsad_keras.levels import FusionLevels, view_scales
     from tsad_keras.scaling import last_seen
     from tsad_keras.training import TrainingDivergedError
     from tsad_keras.windows import split_train_validation
@@ -219,14 +219,14 @@ def _fit_detector(model: Model, config: Config, train: np.ndarray, test: np.ndar
     ) -> np.ndarray:
         scale = detector.error_scale_ if calibrate else np.ones_like(detector.error_scale_)
         if score_mode == "fused":
-            forecast_scale = detector.fusion_levels_.forecast_scale
-            if forecast_scale is not None and not calibrate:
-                forecast_scale = np.ones_like(forecast_scale)
+            known = detector.fusion_levels_
+            scales = view_scales(detector.error_scale_, known.forecast_scale, known.shift_scale)
+            if not calibrate:
+                scales = {name: np.ones_like(one) for name, one in scales.items()}
             judge: FusedScore | CombinedScore = FusedScore(
                 FusionLevels.of(
                     [validation],
-                    scale,
-                    forecast_scale,
+                    scales,
                     calibrate=calibrate,
                     weight=detector.scaler_.weight_,
                 ),

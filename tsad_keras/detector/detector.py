@@ -220,22 +220,20 @@ class ContrastiveGANDetector(EntityScorer):
             self._set_networks(self.networks_, autoregression, memory)
         self.expected_false_alarm_rate_ = config.false_alarm_rate
         if parts[0].name is None:
-            self._adopt(parts[0], *scales[0])
+            self._adopt(parts[0], scales[0])
             return
         for part, of_part in zip(parts, scales, strict=True):
-            self.entities_[part.name] = self._sharing_networks()._adopt(part, *of_part)
+            self.entities_[part.name] = self._sharing_networks()._adopt(part, of_part)
 
-    def _adopt(
-        self, part: fitting.Part, error_scale: np.ndarray, forecast_scale: np.ndarray | None
-    ) -> ContrastiveGANDetector:
+    def _adopt(self, part: fitting.Part, scales: dict[str, np.ndarray]) -> ContrastiveGANDetector:
         """Takes a part's scaler and calibration, chooses its levels and thresholds."""
-        self.scaler_, self.error_scale_ = part.scaler, error_scale
-        self._choose_levels(part.validation, forecast_scale)
+        self.scaler_, self.error_scale_ = part.scaler, scales["raw"]
+        self._choose_levels(part.validation, scales)
         choose_decisions(self, part.validation)
         return self
 
     def _choose_levels(
-        self, scaled_validation: list[np.ndarray], forecast_scale: np.ndarray | None
+        self, scaled_validation: list[np.ndarray], scales: dict[str, np.ndarray]
     ) -> None:
         self.fusion_levels_ = None
         if self.config.score_mode == "fused":
@@ -246,8 +244,7 @@ class ContrastiveGANDetector(EntityScorer):
             )
             self.fusion_levels_ = FusionLevels.of(
                 outputs,
-                self.error_scale_,
-                forecast_scale,
+                scales,
                 calibrate=self.config.calibrate,
                 weight=self.scaler_.weight_,
             )
@@ -273,7 +270,8 @@ class ContrastiveGANDetector(EntityScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
             score also `smoothed_error`, likewise `forecast_error`, smoothed and with the noise that
-            `Autoregression` adds, and with a memory `pattern_error` and `level_error`, mean squared
+            `Autoregression` adds, `shift_error`, the squared mean of the covering windows, and with
+            a memory `pattern_error` and `level_error`, mean squared
             distances to it. For a DataFrame, one with these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
@@ -283,6 +281,8 @@ class ContrastiveGANDetector(EntityScorer):
             names += ["smoothed_error"]
         if self.autoregression_ is not None:
             names += ["forecast_error"]
+        if self.config.has_shift:
+            names += ["shift_error"]
         if self.memory_ is not None:
             names += ["pattern_error", "level_error"]
         errors = np.split(joined[:, :-1], len(names), axis=1)

@@ -88,7 +88,7 @@ class EntityScorer(SeriesScorer):
         weight = next(iter(self.entities_.values()), self).scaler_.weight_
         (part,) = fitting.split_parts(self.config, series, self.feature_names_, weight=weight)
         adapted = self._sharing_networks()
-        adapted._adopt(part, *fitting.error_scales(self.config, adapted.window_outputs, part))
+        adapted._adopt(part, fitting.error_scales(self.config, adapted.window_outputs, part))
         if name is not None:
             self.entities_[str(name)] = adapted
         return adapted

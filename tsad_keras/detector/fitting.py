@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.alignment import aligned_empty
-from tsad_keras.calibration import typical_errors
+from tsad_keras.calibration import typical_errors, typical_shifts
 from tsad_keras.config import Config
 from tsad_keras.detector.networks import Networks, build_networks
 from tsad_keras.errors import InputError
+from tsad_keras.levels import view_scales
 from tsad_keras.pipelines import training_pipeline, validation_pipeline
 from tsad_keras.scaling import Scaler, flag_weights, last_seen
 from tsad_keras.training import (
@@ -264,8 +265,10 @@ def error_scales(
     config: Config,
     window_outputs: Callable[[np.ndarray], np.ndarray],
     part: Part,
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> dict[str, np.ndarray]:
     """What each feature's squared errors are divided by, `(num_features,)`; ones if not calibrated.
+
+    The memory is not there yet: what its errors are divided by is not known before validation.
 
     Args:
         config: The settings.
@@ -273,17 +276,27 @@ def error_scales(
         part: Its training series and the weights of its features.
 
     Returns:
-        That of the reconstruction errors, and that of the forecast errors, None without forecasts.
+        `view_scales` of the views but those of a memory; without the fused score as well.
     """
-    width = part.train[0].shape[1]
-    blocks = 1 + (config.forecast_lags > 0)
+    width, weight = part.train[0].shape[1], part.scaler.weight_
+    ones = np.ones(width)
+    scales = view_scales(
+        ones,
+        forecast_scale=ones if config.forecast_lags else None,
+        shift_scale=ones if config.has_shift else None,
+    )
     if not config.calibrate:
-        scales = [np.ones(width)] * blocks
-    else:
-        errors = window_errors(config, window_outputs, part.train)
-        columns = (errors[:, :width], errors[:, 2 * width : 3 * width])[:blocks]
-        scales = [typical_errors(block, part.scaler.weight_) for block in columns]
-    return scales[0], scales[1] if blocks == 2 else None
+        return scales
+    errors = window_errors(config, window_outputs, part.train)
+    for index, name in enumerate(scales):
+        columns = errors[:, index * width : (index + 1) * width]
+        if name == "smoothed":
+            scales[name] = scales["raw"]
+        elif name == "shift":
+            scales[name] = typical_shifts(columns, config.window_size, weight)
+        else:
+            scales[name] = typical_errors(columns, weight)
+    return scales
 
 
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:

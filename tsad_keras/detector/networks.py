@@ -97,6 +97,18 @@ def memory_errors(config: Config, memory: PatternMemory) -> MemoryErrors:
     )
 
 
+def squared_means(windows: tf.Tensor) -> tf.Tensor:
+    """How far the means of windows lie from the train mean, which is 0 after scaling.
+
+    Args:
+        windows: `(batch_size, window_size, num_features)` scaled values.
+
+    Returns:
+        `(batch_size, 1, num_features)`: a window has one mean, which stands for all its time steps.
+    """
+    return tf.square(tf.reduce_mean(windows, axis=1, keepdims=True))
+
+
 class WindowOutputs:
     """What scoring asks about windows: a function of them, compiled on first use.
 
@@ -146,8 +158,9 @@ class WindowOutputs:
         Returns:
             `(batch_size, window_size, num_outputs)`: squared reconstruction errors; for the fused
             score as many columns again for the smoothed errors, with an autoregression for the
-            smoothed errors of its forecasts, and with a memory for the patterns' errors and for the
-            levels'; with realism one last column holds 1 - D(window).
+            smoothed errors of its forecasts, with `mean_shift` for the squared mean of the window,
+            and with a memory for the patterns' errors and for the levels'; with realism one last
+            column holds 1 - D(window).
         """
         return self._all(tf.constant(windows, tf.float32)).numpy()
 
@@ -169,6 +182,8 @@ class WindowOutputs:
         if self.autoregression is not None:
             forecast_errors = self.autoregression.squared_errors(windows)
             outputs.append(tf.linalg.matmul(self._kernel[steps], forecast_errors))
+        if self._config.has_shift:
+            outputs.append(squared_means(windows) + tf.zeros_like(outputs[0]))
         if self.remembered is not None:
             outputs.append(self.remembered(windows, last_only=last_only))
         if self._with_realism:

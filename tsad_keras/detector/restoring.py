@@ -90,8 +90,9 @@ def _set_calibration(
     detector.fusion_levels_ = None
     if detector.config.score_mode == "fused":
         levels = FusionLevels.from_arrays(arrays, len(detector.feature_names_))
-        found = (levels.forecast is not None, levels.pattern is not None)
-        if found != (detector.config.forecast_lags > 0, detector.config.has_memory):
+        config, views = detector.config, (levels.forecast, levels.shift, levels.pattern)
+        asked = (config.forecast_lags > 0, config.has_shift, config.has_memory)
+        if asked != tuple(view is not None for view in views):
             raise ValueError("fusion_levels does not fit the settings")
         detector.fusion_levels_ = levels
     for name in DECISIONS:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tsad_keras.config import Config
 from tsad_keras.export.operations import followed
-from tsad_keras.fusion import BURST_WEIGHT, EVEN, LEVEL_WEIGHT, TINY
+from tsad_keras.fusion import BURST_WEIGHT, EVEN, TINY, VIEW_WEIGHTS
 from tsad_keras.levels import BURST_DEVIATION, BURST_LIMIT, FusionLevels, LogLevel
 
 
@@ -43,13 +43,12 @@ class FusedGraph:
             views[name] = block / (scale * width).astype(np.float32)
         raw = views.pop("raw")
         strangeness = {
-            name: standardised(getattr(self._levels, name), tf.reduce_sum(view, axis=-1))
+            name: VIEW_WEIGHTS[name]
+            * standardised(getattr(self._levels, name), tf.reduce_sum(view, axis=-1))
             for name, view in views.items()
         }
         if self._config.burst_span:
             strangeness["smoothed"] += BURST_WEIGHT * self._bursts(tf.reduce_sum(raw, axis=-1))
-        if "level" in strangeness:
-            strangeness["level"] *= LEVEL_WEIGHT
         scores = tf.math.softplus(tf.add_n(list(strangeness.values())))
         weights = {name: tf.nn.relu(part) + EVEN for name, part in strangeness.items()}
         if "level" in weights:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector
-from tsad_keras.detector.networks import WindowOutputs
+from tsad_keras.detector.networks import WindowOutputs, squared_means
 from tsad_keras.export.fused import FusedGraph
 from tsad_keras.export.operations import forward_filled, series_threshold, smoothed
 from tsad_keras.inference.scores import count_outputs
@@ -136,8 +136,9 @@ class ScoringGraph:
             `reconstruction` (batch_size, window_size, num_features) in raw units, `squared_error`
             (same shape) in scaled units squared (`Scaler`), `realism` (batch_size,), the
             discriminator's D, `embedding` (batch_size, hidden_dim), and, of the shape and in the
-            unit of `squared_error`, `forecast_error`, 0 without a forecast, and `pattern_error` and
-            `level_error`, distances to the memory, 0 without one.
+            unit of `squared_error`, `forecast_error`, 0 without a forecast, `shift_error`, the
+            squared mean of the window, and `pattern_error` and `level_error`, distances to the
+            memory, 0 without one.
         """
         with tf.control_dependencies(self._checks(windows, "windows", exact=True)):
             scaled = self._scaled(windows)
@@ -151,6 +152,7 @@ class ScoringGraph:
             patterns, levels = tf.split(self._outputs.remembered(scaled), 2, axis=2)
         return {
             "forecast_error": forecast_errors,
+            "shift_error": squared_means(scaled) + tf.zeros_like(scaled),
             "pattern_error": patterns,
             "level_error": levels,
             "reconstruction": raw,

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tsad_keras.detector import ContrastiveGANDetector, EnsembleDetector
-from tsad_keras.detector.networks import memory_errors
+from tsad_keras.detector.networks import memory_errors, squared_means
 
 Detector = ContrastiveGANDetector | EnsembleDetector
 
@@ -85,6 +85,7 @@ def _reconstruct_single(
         "reconstruction": reconstruction * detector.scaler_.scale_ + detector.scaler_.mean_,
         "squared_error": (scaled - reconstruction) ** 2,
         "forecast_error": forecast_errors,
+        "shift_error": np.broadcast_to(squared_means(tf.constant(scaled)), scaled.shape),
         "pattern_error": patterns,
         "level_error": levels,
         "realism": 1.0 / (1.0 + np.exp(-logits[:, 0].astype(np.float64))),

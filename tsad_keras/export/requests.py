@@ -18,7 +18,7 @@ SIGNATURES: dict[str, tuple[str, int, dict[str, int]]] = {
         3,
         {
             **{"reconstruction": 3, "squared_error": 3, "pattern_error": 3, "level_error": 3},
-            **{"forecast_error": 3, "realism": 1, "embedding": 2},
+            **{"forecast_error": 3, "shift_error": 3, "realism": 1, "embedding": 2},
         },
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from tsad_keras.errors import InputError
 
 METADATA_FILE = Path("assets") / "metadata.json"
-FORMAT_VERSION = 4  # higher also where what is computed beside the graph has changed
+FORMAT_VERSION = 5  # higher also where what is computed beside the graph has changed
 
 
 def find_version(directory: str | os.PathLike[str], version: int | None = None) -> Path:

@@ -116,8 +116,9 @@ class ExportedDetector(SeriesScorer):
             views = [errors, kernel @ errors]
             if self.config.forecast_lags:
                 views.append(kernel @ made["forecast_error"].numpy())
-            if self.config.has_memory:
-                views += [made[name].numpy() for name in ("pattern_error", "level_error")]
+            names = ["shift_error"] * self.config.has_shift
+            names += ["pattern_error", "level_error"] * self.config.has_memory
+            views += [made[name].numpy() for name in names]
             return np.concatenate(views, axis=2)
         if not self.config.has_realism:
             return errors

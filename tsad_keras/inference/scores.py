@@ -57,7 +57,7 @@ def make_judge(
 def count_outputs(config: Config, num_features: int) -> int:
     """How many columns `SeriesScorer.window_outputs` of one model has."""
     num_views = 1 + (config.score_mode == "fused") + (config.forecast_lags > 0)
-    num_views += 2 * config.has_memory
+    num_views += config.has_shift + 2 * config.has_memory
     return num_views * num_features + config.has_realism
 
 
@@ -120,7 +120,7 @@ class SeriesScorer(abc.ABC):
         Returns:
             `(batch_size, window_size, num_outputs)`: squared errors of the features in scaled
             units; if the score needs them, the smoothed ones, the smoothed errors of forecasts, the
-            memory's errors, or 1 - D of the window in one more column.
+            squared means, the memory's errors, or 1 - D of the window in one more column.
         """
 
     def last_outputs(self, windows: np.ndarray) -> np.ndarray:

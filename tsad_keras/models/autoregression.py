@@ -13,9 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-# Variance of the noise that every value is taken to have; that of a feature on train is 1. Steps of
-# less than a tenth of a standard deviation say little, nor does the rounding of float32.
-NOISE = 0.01
+from tsad_keras.calibration import NOISE
+
 _RIDGE = 1e-3  # of a feature's variance on train, which is 1: constant features get a forecast of 0
 _NUMBERS = 4_000_000  # lagged at once, so that no copies of a long series are made
 

@@ -76,6 +76,7 @@ SPACE: dict[str, Range | Choice] = {
     "smoothing_span": Range(1, 40, is_log=True),
     "burst_span": Choice((0, 50, 100, 200)),
     "forecast_order": Choice((0, 1, 3, 10)),
+    "mean_shift": Choice((True, False)),
     "memory_size": Choice((500, 1000, 2000)),
     "num_neighbours": Range(1, 15, is_log=True),
 }
