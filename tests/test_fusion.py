@@ -72,9 +72,12 @@ def test_a_burst_is_explained_by_its_own_row():
     assert without.sum() == pytest.approx(before.sum())
 
 
-def test_moved_levels_are_explained_by_the_reconstruction_where_it_is_strange():
+@pytest.mark.parametrize("moved", [9, 15])  # shift, level
+def test_moved_levels_are_explained_by_the_reconstruction_where_it_is_strange(moved):
     outputs = point_outputs(80, 2)
-    outputs[40, [3 + 0, 15 + 1]] = 1e6  # smoothed error of feature 0, level of feature 1
+    outputs[40] = point_outputs(500, 1).mean(axis=0)
+    outputs[40, 3 + 0] = 1e12  # smoothed error of feature 0
+    outputs[40, moved + 1] = 1e6  # shift or level of feature 1
     contributions = fused(burst_span=0).update(outputs)[40]
     assert contributions[0] > 0.9 * contributions.sum()
     no_reconstruction = fused(burst_span=0, has_reconstruction=False).update(outputs)[40]

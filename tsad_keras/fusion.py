@@ -18,6 +18,9 @@ VIEW_WEIGHTS = {
     **{"raw": 0.25, "smoothed": 0.25, "forecast": 1.0, "shift": 0.5},
     **{"pattern": 1.0, "level": 0.25},
 }
+# Views that tell that something has moved, and badly what (benchmarks/README.md, Explanations), in
+# the order in which the reconstruction is asked instead.
+MOVED = ("level", "shift")
 EVEN = 1e-3  # share that is given out evenly, so that shares are smooth where all errors vanish
 TINY = 1e-12
 
@@ -85,7 +88,7 @@ class FusedScore:
             of a score is shared out in proportion to the features' errors: that of the
             reconstruction by the larger of the raw and the smoothed error, those of the other views
             by their own. As much of the levels' part as the reconstruction has itself is shared out
-            like the reconstruction's.
+            like the reconstruction's, and then as much of the shift's.
         """
         views = views_of(outputs, self._scales)
         sums = {name: view.sum(axis=1) for name, view in views.items()}
@@ -139,12 +142,11 @@ class FusedScore:
         # Only what lies above normal explains a score; EVEN decides where nothing does.
         weights = {name: np.maximum(part, 0.0) + EVEN for name, part in strangeness.items()}
         main = "smoothed" if self._has_smoothing else "raw"
-        if main in weights and "level" in weights:
-            # Levels tell that something has moved, and badly what. As far as the reconstruction is
-            # as strange, it is asked instead (benchmarks/README.md, Explanations).
-            moved = np.minimum(weights[main], weights["level"])
+        # As far as the reconstruction is as strange, it is asked instead.
+        for name in [name for name in MOVED if main in weights and name in weights]:
+            moved = np.minimum(weights[main], weights[name])
             weights[main] = weights[main] + moved
-            weights["level"] = weights["level"] - moved
+            weights[name] = weights[name] - moved
         factor = scores / sum(weights.values())
         contributions = np.zeros_like(views["raw"])
         for name, weight in weights.items():

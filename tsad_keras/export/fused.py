@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tsad_keras.config import Config
 from tsad_keras.export.operations import followed
-from tsad_keras.fusion import BURST_WEIGHT, EVEN, TINY, VIEW_WEIGHTS
+from tsad_keras.fusion import BURST_WEIGHT, EVEN, MOVED, TINY, VIEW_WEIGHTS
 from tsad_keras.levels import BURST_DEVIATION, BURST_LIMIT, FusionLevels, LogLevel
 
 
@@ -51,10 +51,10 @@ class FusedGraph:
             strangeness["smoothed"] += BURST_WEIGHT * self._bursts(tf.reduce_sum(raw, axis=-1))
         scores = tf.math.softplus(tf.add_n(list(strangeness.values())))
         weights = {name: tf.nn.relu(part) + EVEN for name, part in strangeness.items()}
-        if "level" in weights:
-            moved = tf.minimum(weights["smoothed"], weights["level"])
+        for name in [name for name in MOVED if name in weights]:
+            moved = tf.minimum(weights["smoothed"], weights[name])
             weights["smoothed"] += moved
-            weights["level"] -= moved
+            weights[name] -= moved
         factor = scores / tf.add_n(list(weights.values()))
         bases = views | {"smoothed": tf.maximum(raw, views["smoothed"])}
         parts = [
