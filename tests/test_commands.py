@@ -285,7 +285,7 @@ DAMAGES = {
     "no mean": (forged(lambda a, h: a.pop("mean")), "is damaged ('mean')"),
     "short mean": (forged(lambda a, h: a.update(mean=a["mean"][:2])), "mean has shape (2,)"),
     "no names": (forged(lambda a, h: h.update(feature_names=None)), "is damaged"),
-    "version": (forged(lambda a, h: h.update(format_version=99)), "has format 99, expected 6"),
+    "version": (forged(lambda a, h: h.update(format_version=99)), "has format 99, expected 8"),
 }
 
 

@@ -85,12 +85,12 @@ def test_saved_and_loaded_it_scores_the_same(detector, fleet, tmp_path):
     assert again.config == detector.config and list(again.entities_) == list(fleet)
     assert again.decision_function(fleet).tobytes() == detector.decision_function(fleet).tobytes()
     assert again.weights_sha256_ == detector.weights_sha256_
-    assert read_arrays(tmp_path / "all" / "detector.npz")[1]["format_version"] == 7
+    assert read_arrays(tmp_path / "all" / "detector.npz")[1]["format_version"] == 9
     # One entity alone is an ordinary model, in the ordinary format.
     detector.entity("large").save(tmp_path / "one")
     one = load_detector(tmp_path / "one")
     assert one.entities_ == {} and not one.config.entity_scaling
-    assert read_arrays(tmp_path / "one" / "detector.npz")[1]["format_version"] == 6
+    assert read_arrays(tmp_path / "one" / "detector.npz")[1]["format_version"] == 8
     expected = detector.entity("large").decision_function(fleet["large"])
     assert one.decision_function(fleet["large"]).tobytes() == expected.tobytes()
 

@@ -59,8 +59,8 @@ def typical_shifts(window_shifts: np.ndarray, window_size: int, weight: np.ndarr
         chart of means; here its squares are averaged over the features).
 
     Example:
-        >>> typical_shifts(np.array([[0.04, 0.0], [0.06, 0.0]]), 100, np.ones(2)).tolist()
-        [0.0501, 0.0001]
+        >>> typical_shifts(np.array([[4.0, 0.0], [6.0, 0.0]]), 100, np.ones(2)).tolist()
+        [5.0001, 0.0001]
     """
     return (window_shifts.mean(axis=0) + NOISE / window_size) / weight
 

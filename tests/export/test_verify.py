@@ -121,7 +121,7 @@ STATIC_DAMAGES = {
     "version": (
         lambda f: edit_metadata(f, format_version=9),
         "metadata",
-        "has format 9, expected 4",
+        "has format 9, expected 5",
     ),
 }
 
