@@ -341,27 +341,28 @@ def _scoring_boxes(config: Config) -> dict[str, Box]:
     rows = (
         (
             "Windows",
-            f"of the scaled series,\na start every\n{config.score_stride} steps\n"
+            f"of scaled series,\na start every\n{config.score_stride} steps\n"
             + _shape("T", (NUM_FEATURES,)),
         ),
         (
             "Autoencoder",
-            f"squared errors ÷\nwhat is typical,\nsmoothed, span {config.smoothing_span}\n"
+            f"squared errors ÷\nwhat is typical,\nsmoothed ({config.smoothing_span})\n"
             + _shape("T", (NUM_FEATURES,)),
         ),
         (
             "Forecast",
-            f"of each feature from\nits last {config.forecast_order} rows,\n"
+            f"of each feature,\nits last {config.forecast_order} rows;\n"
             f"errors likewise\n" + _shape("T", (NUM_FEATURES,)),
         ),
+        ("Shift", "squared mean of\na window ÷\nthat on train\n" + _shape("T", (NUM_FEATURES,))),
         (
             "Memory",
-            f"{config.memory_size} patterns of\n{config.pattern_size} steps and levels,\n"
+            f"{config.memory_size} patterns\nand levels:\n"
             f"distance to the\n{config.num_neighbours} nearest",
         ),
         ("Bursts", f"of the raw error\nabove its last\n{config.burst_span} steps"),
-        ("Score", "sum of the views'\nstandardised logs:\n(T)"),
-        ("Threshold", f"{rule} on validation,\n{rate} expected:\nalarms (T)"),
+        ("Score", "sum of the\nviews' logs,\nstandardised:\n(T)"),
+        ("Threshold", f"{rule} on\nvalidation, {rate}\nexpected:\nalarms (T)"),
     )
     pitch = 118 / len(rows)
     return {
