@@ -464,6 +464,19 @@ def test_a_damaged_memory_or_forecast_is_refused(fused_detector, tmp_path):
             load_detector(tmp_path)
 
 
+def test_levels_of_other_views_than_the_settings_ask_for_are_refused(fused_detector, tmp_path):
+    fused_detector.save(tmp_path)
+    arrays, header = read_arrays(tmp_path / "detector.npz")
+    names = ("raw", "smoothed", "forecast", "shift", "pattern", "level")
+    for left_out, views in (("forecast", 1), ("shift", 1), ("pattern", 2)):
+        first = names.index(left_out)
+        rows = np.delete(arrays["fusion_levels"], range(first, first + views), axis=0)
+        others = {key: array for key, array in arrays.items() if key != f"{left_out}_scale"}
+        write_arrays(tmp_path / "detector.npz", {**others, "fusion_levels": rows}, header)
+        with pytest.raises(InputError, match="fusion_levels does not fit the settings"):
+            load_detector(tmp_path)
+
+
 def check_pieces(seed, detector, make_series):
     rng = np.random.default_rng(seed)
     series = make_series(int(rng.integers(20, 500)))

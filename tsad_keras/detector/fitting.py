@@ -288,15 +288,14 @@ def error_scales(
     if not config.calibrate:
         return scales
     errors = window_errors(config, window_outputs, part.train)
-    for index, name in enumerate(scales):
-        columns = errors[:, index * width : (index + 1) * width]
-        if name == "smoothed":
-            scales[name] = scales["raw"]
-        elif name == "shift":
-            scales[name] = typical_shifts(columns, config.window_size, weight)
-        else:
-            scales[name] = typical_errors(columns, weight)
-    return scales
+    blocks = {
+        name: errors[:, index * width : (index + 1) * width] for index, name in enumerate(scales)
+    }
+    return view_scales(
+        typical_errors(blocks["raw"], weight),
+        typical_errors(blocks["forecast"], weight) if "forecast" in blocks else None,
+        typical_shifts(blocks["shift"], config.window_size, weight) if "shift" in blocks else None,
+    )
 
 
 def shortened(series: Sequence[np.ndarray]) -> list[np.ndarray]:
