@@ -270,9 +270,9 @@ class ContrastiveGANDetector(EntityScorer):
             `reconstruction_error` (num_timesteps,), the mean squared error over features in scaled
             units, and `realism` (num_timesteps,), the mean D of the covering windows. For the fused
             score also `smoothed_error`, likewise `forecast_error`, smoothed and with the noise that
-            `Autoregression` adds, `shift_error`, the squared mean of the covering windows, and with
-            a memory `pattern_error` and `level_error`, mean squared
-            distances to it. For a DataFrame, one with these columns.
+            `Autoregression` adds, with `mean_shift` `shift_error`, the squared mean of the covering
+            windows, and with a memory `pattern_error` and `level_error`, mean squared distances to
+            it. For a DataFrame, one with these columns.
         """
         prepared = [self.prepare_rows(values) for values in self._check(X)]
         joined = np.concatenate([self.point_components(values) for values in prepared])
